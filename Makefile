@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Adding a file edits no list: sources are found by folder.  A file X_test.c is
+# a test program of its own; apps/*/main.c and bench/main.c are the programs.
+#
+#   SAN=address,undefined | SAN=thread   build and test with sanitizers, beside
+#                                        the ordinary build
+#   SECONDS=30   how long each fuzzer runs
+#   YES=1        deps: do not ask       V=1   show the commands
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+SECONDS ?= 30
+comma   := ,
+B       := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
+CC      = gcc
+AR      = ar
+
+# The one list of Debian packages: what a build needs, the demo, the tests.
+DEPS_BUILD := gcc libc6-dev make pkg-config libdpdk-dev libpciaccess-dev \
+	libcmocka-dev libjansson-dev
+DEPS_DEMO  := jq debootstrap busybox-static cpio xz-utils ca-certificates \
+	util-linux curl
+DEPS_TEST  := g++ clang clang-format clang-tidy libclang-rt-14-dev cppcheck \
+	shellcheck python3 strace gnuplot-nox
+
+# Only what needs no compiler may run before the packages are there.
+ifneq ($(filter-out deps demo test soak clean help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(shell pkg-config --exists libdpdk jansson pciaccess cmocka && echo y),y)
+$(error packages are missing: run `make deps' first)
+endif
+endif
+
+WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wvla -Wpointer-arith -Wundef -Werror
+# Debian's DPDK asks for -march=corei7; its headers are not ours to warn about.
+DPDK   := $(patsubst -I%,-isystem%,$(filter-out -march=%,\
+	$(shell pkg-config --cflags libdpdk 2>/dev/null)))
+EAL    := -Wl,--as-needed -lrte_eal -lrte_ring -lrte_telemetry -lrte_kvargs
+# gcc's thread sanitizer does not model fences and says so at each of them.
+SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer $(if $(findstring thread,$(SAN)),-Wno-tsan))
+BASE   := -std=gnu11 -O2 -g -march=x86-64-v2 -fPIC -fno-semantic-interposition \
+	$(WARN) $(SANITIZE) -I. -D_GNU_SOURCE -DPCIRING_VERSION='"$(VERSION)"'
+ALL_CFLAGS = $(BASE) -DRTE_USE_C11_MEM_MODEL $(DPDK) $(CFLAGS)
+say    = $(if $(V),,@echo '  $(1)  $(2)'; )
+LINK   = $(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS) -o $@ -Wl,--start-group \
+	$(filter %.o %.a,$^) -Wl,--end-group
+
+tests   := $(sort $(wildcard $(patsubst %,%/*_test.c,ring irq transport/* \
+	apps/* bench tests/*)))
+product  = $(filter-out $(tests) %/main.c tests/fuzz/fuzz_%,\
+	$(sort $(wildcard $(1:%=%/*.c))))
+obj      = $(1:%.c=$B/obj/%.o)
+test_bin = $(foreach t,$(1:%.c=%),$B/tests/$(subst /,_,$t))
+TESTS   := $(call test_bin,$(tests))
+EXAMPLES := $(patsubst %.c,$B/%,$(wildcard docs/example*.c))
+SOURCES := $(sort $(wildcard $(foreach d,ring irq transport/* apps/* bench \
+	tests/* docs,$d/*.c $d/*.h)))
+
+all: ## build the libraries and the programs (the default)
+.PHONY: all deps demo test check lint fuzz fuzzers soak test-kvm bench install \
+	clean help format tests
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+$B/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+-include $(shell test -d $B/obj && find $B/obj -name '*.d')
+
+# archive(name, folders): everything in the folders but tests and main()
+define archive
+$B/lib/$(1).a: $$(call obj,$$(call product,$(2)))
+endef
+$B/lib/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call say,AR,$@)$(AR) rcs $@ $(filter %.o,$^)
+
+# program(name, folder, archives, libraries): one main.c and its neighbours
+define program
+$(call archive,$(1),$(2))
+$(call test_bin,$(wildcard $(2)/*_test.c)): $B/lib/$(1).a
+ifneq ($(wildcard $(2)/main.c),)
+all: $B/bin/$(1)
+$B/bin/$(1): $$(call obj,$(2)/main.c) $B/lib/$(1).a $(3:%=$B/lib/%.a)
+	@mkdir -p $$(@D)
+	$$(LINK) $(4)
+endif
+endef
+
+CORE := libpciring-core
+$(eval $(call archive,$(CORE),ring irq transport/*))
+$(eval $(call archive,libpciring,ring))
+$(eval $(call archive,guest,tests/guest tests/flow))
+$(eval $(call program,pciringd,apps/pciringd,$(CORE),$(EAL) -ljansson -lpthread))
+$(eval $(call program,pciring-vfio-user,apps/vfio-user,libpciring,-ljansson -lpthread))
+$(eval $(call program,pciringctl,apps/ctl,libpciring,-ljansson))
+$(eval $(call program,pciring-probe,apps/probe,libpciring,-lpciaccess))
+$(eval $(call program,pciring-bench,bench,$(CORE),$(EAL) -lpthread))
+apps := pciringd pciring-vfio-user pciringctl
+
+# What a VMM loads: only pciring_* is visible, and no symbol is left to DPDK.
+$B/lib/libpciring.so: $(call obj,$(call product,ring))
+	@mkdir -p $(@D)
+	@echo 'PCIRING_0 { global: pciring_*; local: *; };' >$B/lib/libpciring.map
+	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS) -shared -Wl,-soname,libpciring.so.0 -Wl,-z,defs \
+		-Wl,--version-script,$B/lib/libpciring.map -o $@ $^ -lpthread
+	@ln -sf libpciring.so $B/lib/libpciring.so.0
+ifneq ($(wildcard ring/*.c),)
+all: $B/lib/libpciring.so $B/lib/libpciring.a $B/lib/$(CORE).a
+endif
+
+define test_program
+$(call test_bin,$(1)): $(call obj,$(1)) $B/lib/guest.a $B/lib/$(CORE).a
+	@mkdir -p $$(@D)
+	$$(LINK) $(EAL) -lcmocka -ljansson -lpthread
+endef
+$(foreach t,$(tests),$(eval $(call test_program,$t)))
+$(call test_bin,$(wildcard tests/flow/*_test.c)): $(apps:%=$B/lib/%.a)
+tests: $(TESTS)
+
+# The public header has to do without DPDK, as in anybody's program.
+$B/docs/%: docs/%.c $B/lib/libpciring.a Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(BASE) -MMD -MP -Iring -o $@ $< $B/lib/libpciring.a -lpthread
+
+jmake := make --no-print-directory -j$(shell nproc)
+deps: ## install the Debian packages that are missing
+	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
+
+demo: ## boot a stock guest in a stock QEMU on a pciring device
+	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO)
+	@$(jmake) all
+	@tests/guest/demo
+
+# Address layout randomisation of some kernels is too wild for gcc 12's TSan.
+calm := $(if $(findstring thread,$(SAN)),$(shell setarch -R true 2>/dev/null && \
+	echo setarch -R))
+check: all tests $(EXAMPLES) ## unit and flow tests [SAN=address,undefined|thread]
+	@PCIRING_BUILD=$(CURDIR)/$B $(calm) tests/run $(if $(SAN),-t 240) $(TESTS) \
+		$(if $(SAN),,$(wildcard tests/*/*_test.sh))
+
+test: ## everything: check, sanitizers, lint, fuzzers, guests in QEMU
+	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
+	@tests/run -v -t 1800 '$(jmake) check' \
+		'$(jmake) check SAN=address,undefined' \
+		'$(jmake) check SAN=thread' '$(jmake) lint' \
+		'$(jmake) fuzz SECONDS=10' $(wildcard tests/guest/demo tests/guest/kill-vmm \
+		tests/guest/cloud-hypervisor)
+
+lint: export LINT_CFLAGS = $(filter-out -Werror -f%,$(ALL_CFLAGS))
+lint: all ## format, layers, headers, clang-tidy, cppcheck, conformance
+	@tests/lint/run
+
+fuzz: ## run each fuzzer for a while [SECONDS=30]
+	@$(MAKE) --no-print-directory fuzzers B=build/fuzz CC=clang SANITIZE='$(\
+		)-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+	@tests/fuzz/run $(SECONDS) $(FUZZERS:$B/%=build/fuzz/%)
+
+FUZZERS := $(patsubst tests/fuzz/%.c,$B/bin/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(eval $(call archive,fuzz,tests/fuzz))
+fuzzers: $(FUZZERS)
+$(FUZZERS): $B/bin/%: $B/obj/tests/fuzz/%.o $B/lib/fuzz.a $B/lib/guest.a \
+		$(apps:%=$B/lib/%.a) $B/lib/$(CORE).a
+	@mkdir -p $(@D)
+	$(LINK) -fsanitize=fuzzer $(EAL) -ljansson -lpthread
+
+soak: ## the long version: fuzzers for ten minutes each, the VMM killed ten times
+	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
+	@tests/run -v -t 7200 'make fuzz SECONDS=600' $(foreach \
+		i,1 2 3 4 5 6 7 8 9 10,$(wildcard tests/guest/kill-vmm))
+
+test-kvm: all ## what needs /dev/kvm: today, Cloud Hypervisor
+	@echo "the reference VMM and its tests are not part of this tree yet"
+	@tests/run -v -t 600 tests/guest/cloud-hypervisor
+
+bench: all ## figures as JSON lines: bus, ring, irq, scale
+	@$B/bin/pciring-bench all
+
+install: all ## copy programs and libraries to DESTDIR and PREFIX
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig)
+	install $(wildcard $B/bin/pciring*) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 ring/pciring.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $B/lib/libpciring.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $B/lib/libpciring.so $(DESTDIR)$(PREFIX)/lib/libpciring.so.0
+	ln -sf libpciring.so.0 $(DESTDIR)$(PREFIX)/lib/libpciring.so
+	printf '%s\n' 'Name: pciring' 'Description: PCI for VMMs, over rings' \
+		'Version: $(VERSION)' 'Cflags: -I$(PREFIX)/include' \
+		'Libs: -L$(PREFIX)/lib -lpciring' 'Libs.private: -lpthread' \
+		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/pciring.pc
+
+format: ## let clang-format settle spacing
+	clang-format -i $(SOURCES)
+
+clean: ## remove what was built (the guest's downloads in build/cache stay)
+	rm -rf $(filter-out build/cache,$(wildcard build/*))
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | \
+		expand -t 12
