@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash disable=SC2154
+#
+# vm.sh - one guest in a stock VMM, and the programs that serve its device
+#
+# Sourced after lib.sh.  Everything a script starts through here lives in one
+# work folder, $work, is known by its pid, and is gone when the script ends.
+#
+# PCIRING_ACCEL=kvm boots the guest on /dev/kvm instead of QEMU's TCG.  It is
+# not the default, for a /dev/kvm that exists is not yet one on which a stock
+# kernel boots (nested and trimmed-down ones hang), and TCG always works.
+
+accel=${PCIRING_ACCEL:-tcg}
+boot_timeout=${PCIRING_BOOT_TIMEOUT:-180}
+function_address=00:01.0
+machine=demo
+vm_pids=()
+
+# The folder's name has to leave room for socket names: 107 bytes in all.
+vm_setup()
+{
+	local base=${XDG_RUNTIME_DIR:-/tmp}
+
+	[ -w "$base" ] || base=/tmp
+	[ ${#base} -le 60 ] || base=/tmp
+	work=$(mktemp -d "$base/pciring-$me.XXXXXX")
+	shm_before=$(shm_files)
+	trap vm_cleanup EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
+shm_files()
+{
+	find /dev/shm -maxdepth 1 -name '*pciring*' 2>/dev/null | sort
+}
+
+vm_cleanup()
+{
+	local pid
+
+	set +e
+	for pid in "${vm_pids[@]}"; do
+		kill -CONT "$pid" 2>/dev/null
+		vm_stop "$pid"
+	done
+	rm -rf "$work"
+}
+
+# start NAME COMMAND...: in the background; its pid in $started.
+start()
+{
+	local name=$1
+	shift
+
+	"$@" >"$work/$name.log" 2>&1 9>&- &
+	started=$!
+	vm_pids+=("$started")
+}
+
+alive()
+{
+	kill -0 "$1" 2>/dev/null
+}
+
+forget()
+{
+	local pid kept=()
+
+	for pid in "${vm_pids[@]}"; do
+		[ "$pid" = "$1" ] || kept+=("$pid")
+	done
+	vm_pids=("${kept[@]}")
+}
+
+# vm_stop PID: SIGTERM, and after three seconds SIGKILL, which fails.
+vm_stop()
+{
+	local pid=$1 i
+
+	forget "$pid"
+	kill "$pid" 2>/dev/null || { wait "$pid" 2>/dev/null; return 0; }
+	for ((i = 0; i < 30; i++)); do
+		alive "$pid" || break
+		sleep 0.1
+	done
+	if alive "$pid"; then
+		kill -KILL "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+		return 1
+	fi
+	wait "$pid" 2>/dev/null
+	return 0
+}
+
+# wait_line PID FILE TEXT SECONDS: until FILE has a line that contains TEXT.
+# Fails when the process ends before, or when the time is over.
+wait_line()
+{
+	local pid=$1 file=$2 text=$3 end=$((SECONDS + $4))
+
+	while ! grep -qF -- "$text" "$file" 2>/dev/null; do
+		if ! alive "$pid"; then
+			grep -qF -- "$text" "$file" 2>/dev/null && return
+			say "it ended before it said '$text'"
+			return 1
+		fi
+		if ((SECONDS >= end)); then
+			say "no '$text' within $4 s"
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+# start_service: pciringd with one machine that has one rng.
+start_service()
+{
+	cat >"$work/config.json" <<-EOF
+	[
+	  {"method": "machine.create", "params": {"name": "$machine"}},
+	  {"method": "function.create", "params":
+	    {"machine": "$machine", "address": "$function_address",
+	     "device": "rng"}}
+	]
+	EOF
+	# shellcheck disable=SC2086 # words, for whoever wants to add options
+	start pciringd "$bin/pciringd" --dir "$work" \
+		--config "$work/config.json" ${PCIRING_SERVICE_OPTIONS:-}
+	service=$started
+	wait_line "$service" "$work/pciringd.log" "pciringd: ready" 10 ||
+		fail_with pciringd "pciringd did not come up"
+}
+
+start_proxy()
+{
+	socket=$work/f1.sock
+	start proxy "$bin/pciring-vfio-user" --dir "$work" \
+		--machine "$machine" --function "$function_address=$socket"
+	proxy=$started
+	wait_line "$proxy" "$work/proxy.log" "pciring-vfio-user: ready" 10 ||
+		fail_with proxy "pciring-vfio-user did not come up"
+}
+
+# fail_with LOG-NAME MESSAGE: end the script, showing all that may explain it.
+fail_with()
+{
+	local name
+
+	for name in "$1" guest qemu proxy pciringd; do
+		[ -n "${shown[$name]:-}" ] && continue
+		shown[$name]=1
+		show_tail "$work/$name.log"
+	done
+	die "$2"
+}
+declare -A shown=()
+
+# start_guest DEVICE PARAMETERS: boot the guest; its console is guest.log.
+start_guest()
+{
+	local device=$1 parameters=$2 cpu=max
+
+	[ "$accel" = kvm ] && cpu=host
+	rm -f "$work/guest.log"
+	start qemu "$guest_dir/qemu" -machine q35,memory-backend=ram \
+		-accel "$accel" -cpu "$cpu" -m 512M -smp 1 \
+		-object memory-backend-memfd,id=ram,size=512M,share=on \
+		-nodefaults -no-user-config -no-reboot -display none \
+		-serial "file:$work/guest.log" \
+		-kernel "$cache/guest/vmlinuz" \
+		-initrd "$cache/guest/initramfs" \
+		-append "console=ttyS0 quiet panic=-1 $parameters" \
+		-device "$device"
+	qemu=$started
+}
+
+vfio_user_device()
+{
+	printf '{"driver":"vfio-user-pci","addr":"1.0","socket":%s}' \
+		"{\"type\":\"unix\",\"path\":\"$socket\"}"
+}
+
+wait_stage()
+{
+	wait_line "$qemu" "$work/guest.log" "PCIRING stage $1" "$boot_timeout"
+}
+
+# wait_guest: until it has powered itself off.
+wait_guest()
+{
+	local status=0
+
+	wait_stage end || fail_with guest "the guest did not finish"
+	for ((i = 0; i < 100; i++)); do
+		alive "$qemu" || break
+		sleep 0.1
+	done
+	alive "$qemu" && fail_with qemu "QEMU did not end with its guest"
+	forget "$qemu"
+	wait "$qemu" || status=$?
+	[ "$status" = 0 ] || fail_with qemu "QEMU ended with status $status"
+}
+
+# What the guest said; a serial line ends with CR LF.
+guest_fact()
+{
+	tr -d '\r' <"$work/guest.log" | sed -n "s/^PCIRING fact $1=//p" |
+		tail -n 1
+}
+
+guest_text()
+{
+	tr -d '\r' <"$work/guest.log" | sed -n 's/^PCIRING text //p'
+}
+
+# guest_probe FILTER: jq over what pciring-probe said in the guest.
+guest_probe()
+{
+	tr -d '\r' <"$work/guest.log" | sed -n 's/^PCIRING probe //p' |
+		jq -r "$1"
+}
+
+# Stop the service and the proxy, and insist that nothing of them is left.
+# Prints one line for each thing that is.
+left_over()
+{
+	local path
+
+	vm_stop "$proxy" || echo "pciring-vfio-user had to be killed"
+	vm_stop "$service" || echo "pciringd had to be killed"
+	for path in "$work"/*; do
+		[ -S "$path" ] && echo "socket $path"
+	done
+	comm -13 <(echo "$shm_before") <(shm_files)
+}
