@@ -14,15 +14,15 @@ SECONDS ?= 30
 comma   := ,
 B       := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 CC      = gcc
+MAKEFLAGS += --no-print-directory
 AR      = ar
 
 # The one list of Debian packages: what a build needs, the demo, the tests.
 DEPS_BUILD := gcc libc6-dev make pkg-config libdpdk-dev libpciaccess-dev \
 	libcmocka-dev libjansson-dev
-DEPS_DEMO  := jq debootstrap busybox-static cpio xz-utils ca-certificates \
-	util-linux curl
+DEPS_DEMO  := jq cpio util-linux debian-archive-keyring
 DEPS_TEST  := g++ clang clang-format clang-tidy libclang-rt-14-dev cppcheck \
-	shellcheck python3 strace gnuplot-nox
+	shellcheck python3
 
 # Only what needs no compiler may run before the packages are there.
 ifneq ($(filter-out deps demo test soak clean help,$(or $(MAKECMDGOALS),all)),)
@@ -76,7 +76,7 @@ endef
 $B/lib/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(call say,AR,$@)$(AR) rcs $@ $(filter %.o,$^)
+	$(call say,AR,$@)$(AR) qcs $@ $(filter %.o,$^)
 
 # program(name, folder, archives, libraries): one main.c and its neighbours
 define program
@@ -105,8 +105,9 @@ apps := pciringd pciring-vfio-user pciringctl
 $B/lib/libpciring.so: $(call obj,$(call product,ring))
 	@mkdir -p $(@D)
 	@echo 'PCIRING_0 { global: pciring_*; local: *; };' >$B/lib/libpciring.map
-	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS) -shared -Wl,-soname,libpciring.so.0 -Wl,-z,defs \
-		-Wl,--version-script,$B/lib/libpciring.map -o $@ $^ -lpthread
+	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS) -shared -o $@ $^ -lpthread \
+		-Wl,-soname,libpciring.so.0 -Wl,-z,defs \
+		-Wl,--version-script,$B/lib/libpciring.map
 	@ln -sf libpciring.so $B/lib/libpciring.so.0
 ifneq ($(wildcard ring/*.c),)
 all: $B/lib/libpciring.so $B/lib/libpciring.a $B/lib/$(CORE).a
@@ -115,7 +116,7 @@ endif
 define test_program
 $(call test_bin,$(1)): $(call obj,$(1)) $B/lib/guest.a $B/lib/$(CORE).a
 	@mkdir -p $$(@D)
-	$$(LINK) $(EAL) -lcmocka -ljansson -lpthread
+	$$(LINK) $(EAL) -lcmocka -ljansson -lpciaccess -lpthread
 endef
 $(foreach t,$(tests),$(eval $(call test_program,$t)))
 $(call test_bin,$(wildcard tests/flow/*_test.c)): $(apps:%=$B/lib/%.a)
@@ -126,42 +127,44 @@ $B/docs/%: docs/%.c $B/lib/libpciring.a Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(BASE) -MMD -MP -Iring -o $@ $< $B/lib/libpciring.a -lpthread
 
-jmake := make --no-print-directory -j$(shell nproc)
 deps: ## install the Debian packages that are missing
 	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
 
 demo: ## boot a stock guest in a stock QEMU on a pciring device
 	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO)
-	@$(jmake) all
+	@+$(MAKE) -j$(shell nproc) all
 	@tests/guest/demo
 
 # Address layout randomisation of some kernels is too wild for gcc 12's TSan.
 calm := $(if $(findstring thread,$(SAN)),$(shell setarch -R true 2>/dev/null && \
 	echo setarch -R))
+check: export PCIRING_BUILD = $(CURDIR)/$B
+check: export PCIRING_BIN = $(CURDIR)/$B/bin
 check: all tests $(EXAMPLES) ## unit and flow tests [SAN=address,undefined|thread]
-	@PCIRING_BUILD=$(CURDIR)/$B $(calm) tests/run $(if $(SAN),-t 240) $(TESTS) \
+	@$(calm) tests/run $(if $(SAN),-t 240) $(TESTS) \
 		$(if $(SAN),,$(wildcard tests/*/*_test.sh))
 
 test: ## everything: check, sanitizers, lint, fuzzers, guests in QEMU
 	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
-	@tests/run -v -t 1800 '$(jmake) check' \
-		'$(jmake) check SAN=address,undefined' \
-		'$(jmake) check SAN=thread' '$(jmake) lint' \
-		'$(jmake) fuzz SECONDS=10' $(wildcard tests/guest/demo tests/guest/kill-vmm \
-		tests/guest/cloud-hypervisor)
+	@MAKEFLAGS=-j$(shell nproc) tests/run -v -t 1800 'make check' \
+		'make check SAN=address,undefined' 'make check SAN=thread' \
+		'make lint' 'make fuzz SECONDS=10' $(wildcard tests/guest/demo \
+		tests/guest/kill-vmm tests/guest/cloud-hypervisor)
 
 lint: export LINT_CFLAGS = $(filter-out -Werror -f%,$(ALL_CFLAGS))
-lint: all ## format, layers, headers, clang-tidy, cppcheck, conformance
-	@tests/lint/run
+lint: ## format, layers, headers, clang-tidy ... [CHECKS='format tidy']
+	-@$(MAKE) -s $B/lib/libpciring.so
+	@tests/lint/run $(CHECKS)
 
 fuzz: ## run each fuzzer for a while [SECONDS=30]
-	@$(MAKE) --no-print-directory fuzzers B=build/fuzz CC=clang SANITIZE='$(\
+	@+$(MAKE) fuzzers B=build/fuzz CC=clang SANITIZE='$(\
 		)-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
 	@tests/fuzz/run $(SECONDS) $(FUZZERS:$B/%=build/fuzz/%)
 
 FUZZERS := $(patsubst tests/fuzz/%.c,$B/bin/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(eval $(call archive,fuzz,tests/fuzz))
 fuzzers: $(FUZZERS)
+	@:
 $(FUZZERS): $B/bin/%: $B/obj/tests/fuzz/%.o $B/lib/fuzz.a $B/lib/guest.a \
 		$(apps:%=$B/lib/%.a) $B/lib/$(CORE).a
 	@mkdir -p $(@D)
@@ -169,7 +172,7 @@ $(FUZZERS): $B/bin/%: $B/obj/tests/fuzz/%.o $B/lib/fuzz.a $B/lib/guest.a \
 
 soak: ## the long version: fuzzers for ten minutes each, the VMM killed ten times
 	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
-	@tests/run -v -t 7200 'make fuzz SECONDS=600' $(foreach \
+	@MAKEFLAGS=-j$(shell nproc) tests/run -v -t 7200 'make fuzz SECONDS=600' $(foreach \
 		i,1 2 3 4 5 6 7 8 9 10,$(wildcard tests/guest/kill-vmm))
 
 test-kvm: all ## what needs /dev/kvm: today, Cloud Hypervisor
