@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * channel_service.c - the poll loop's verbs on a channel
+ *
+ * Nothing is read from the segment twice: requests are copied out by the ring
+ * and judged in the copy.  What is taken and not yet answered is counted in
+ * private memory, so the room for its completions stays reserved.
+ *
+ * notify_fd is never written: its other owner could clear O_NONBLOCK and fill
+ * the counter, and the loop would hang in write().  Clients sleep on futexes,
+ * where a wake-up cannot block.
+ */
+#include "ring/channel.h"
+
+#include "ring/window.h"
+
+#define NO_EVENTFD (-1)
+
+static bool size_ok(uint8_t space, uint8_t size)
+{
+	return is_power_of_2(size) &&
+	       size <= (space == PCIRING_SPACE_CONFIG ? 4 : 8);
+}
+
+static bool request_ok(const struct msg_access *req)
+{
+	return req->op <= MSG_POSTED && req->space <= PCIRING_SPACE_BAR5 &&
+	       size_ok(req->space, req->size);
+}
+
+static void answer(struct channel *ch, struct channel_lane *lane,
+		   const struct msg_access *req, uint64_t value, int status)
+{
+	struct msg_completion c = {
+		.value = value,
+		.seq = req->seq,
+		.status = (uint32_t)status,
+	};
+
+	/* Room was reserved; a peer who forged the indices since then has
+	 * thrown away an answer of its own. */
+	if (ring_put(&lane->completion, &c, 1))
+		ch->stats.completions++;
+	else
+		ch->stats.lost_completions++;
+	if (wait_wake(&lane->shared->wait, NO_EVENTFD))
+		ch->stats.wakes++;
+}
+
+unsigned int channel_take(struct channel *ch, unsigned int lane,
+			  struct msg_access *req, unsigned int max)
+{
+	struct channel_lane *l = &ch->lane[lane];
+	unsigned int room, n, i, kept = 0;
+
+	assert(lane < ch->geo.lanes);
+	room = ring_room(&l->completion);
+	room = room > l->pending ? room - l->pending : 0;
+	n = ring_get(&l->request, req, RTE_MIN(max, room));
+
+	for (i = 0; i < n; i++) {
+		if (unlikely(!request_ok(&req[i]))) {
+			ch->stats.bad_requests++;
+			if (req[i].op != MSG_POSTED)
+				answer(ch, l, &req[i], UINT64_MAX, EINVAL);
+			continue;
+		}
+		if (req[i].op != MSG_POSTED)
+			l->pending++;
+		req[kept++] = req[i];
+	}
+	ch->stats.requests += kept;
+	return kept;
+}
+
+void channel_complete(struct channel *ch, unsigned int lane,
+		      const struct msg_access *req, uint64_t value, int status)
+{
+	struct channel_lane *l = &ch->lane[lane];
+
+	assert(lane < ch->geo.lanes);
+	assert(req->op != MSG_POSTED && l->pending > 0 && status >= 0);
+	l->pending--;
+	answer(ch, l, req, value, status);
+}
+
+bool channel_irq(struct channel *ch, const struct msg_irq *irq)
+{
+	if (unlikely(!ring_put(&ch->irq, irq, 1))) {
+		ch->stats.irq_full++;
+		return false;
+	}
+	ch->stats.irqs++;
+	if (wait_wake(&ch->client->irq, NO_EVENTFD))
+		ch->stats.wakes++;
+	return true;
+}
+
+bool channel_has_work(struct channel *ch)
+{
+	unsigned int i;
+
+	for (i = 0; i < ch->geo.lanes; i++)
+		if (!ring_empty(&ch->lane[i].request))
+			return true;
+	return false;
+}
+
+void channel_sleep(struct channel *ch)
+{
+	uint32_t seq;
+
+	wait_declare(&ch->head->service, SEG_EVENTFD, &seq);
+}
+
+void channel_awake(struct channel *ch)
+{
+	wait_done(&ch->head->service);
+	wait_drain(ch->kick_fd);
+}
+
+void channel_set_windows(struct channel *ch, const struct seg_window *w,
+			 unsigned int n)
+{
+	window_publish(ch->head, w, RTE_MIN(n, SEG_WINDOWS));
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * client_access.c - libpciring: the rings; nothing here allocates or locks
+ *
+ * A lane waits in three steps: it spins without a clock for a while, then
+ * looks at the clock now and then until spin_ns is over, then sleeps in slices
+ * and between them looks whether the service still lives.
+ *
+ * Posted writes leave the last slot of a lane's ring free, so an access always
+ * finds room, unless the service forged the indices.
+ */
+#include "ring/client.h"
+
+#include <time.h>
+
+#include <rte_pause.h>
+
+/* Looks at the ring between two looks at the clock. */
+#define SPIN_BATCH 64
+/* Answers to older accesses that one look throws away: a ring full. */
+#define STALE_MAX  CHANNEL_COMPLETIONS
+#define IRQ_BATCH  16
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Whether the answer to @seq is there; older ones are dropped. */
+static bool answered(struct pciring *p, unsigned int lane, uint32_t seq,
+		     struct msg_completion *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < STALE_MAX && channel_get(&p->ch, lane, c); i++)
+		if (c->seq == seq)
+			return true;
+	return false;
+}
+
+static bool spin_for_answer(struct pciring *p, unsigned int lane, uint32_t seq,
+			    struct msg_completion *c)
+{
+	uint64_t end = 0;
+	unsigned int i;
+
+	if (!p->spin_ns)
+		return answered(p, lane, seq, c);
+	for (;;) {
+		for (i = 0; i < SPIN_BATCH; i++) {
+			if (answered(p, lane, seq, c))
+				return true;
+			rte_pause();
+		}
+		if (!end)
+			end = now_ns() + p->spin_ns;
+		else if (now_ns() >= end)
+			return false;
+	}
+}
+
+static int wait_for_answer(struct pciring *p, unsigned int lane, uint32_t seq,
+			   struct msg_completion *c)
+{
+	struct seg_wait *w = &p->ch.lane[lane].shared->wait;
+	bool there, dead = false;
+	uint32_t ticket;
+
+	if (likely(spin_for_answer(p, lane, seq, c)))
+		return 0;
+	for (;;) {
+		wait_declare(w, SEG_FUTEX, &ticket);
+		there = answered(p, lane, seq, c);
+		/* A signal is no reason to give up: go on waiting. */
+		if (!there && !dead && wait_sleep(w, ticket, CLIENT_SLICE_NS))
+			dead = !client_alive(p);
+		wait_done(w);
+		if (there)
+			return 0;
+		/* One more look after it was found dead: it may have answered
+		 * last of all. */
+		if (dead)
+			return answered(p, lane, seq, c) ? 0 : -EPIPE;
+	}
+}
+
+/* Only a service that lies leaves no room; then wait as long as it lives. */
+static int put_request(struct pciring *p, unsigned int lane,
+		       const struct msg_access *req)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	while (unlikely(!channel_put(&p->ch, lane, req))) {
+		if (!client_alive(p))
+			return -EPIPE;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+static bool access_ok(const struct pciring *p, unsigned int lane,
+		      const struct pciring_access *a)
+{
+	return lane < p->ch.geo.lanes && a->space <= PCIRING_SPACE_BAR5 &&
+	       is_power_of_2(a->size) && a->write <= 1 &&
+	       a->size <= (a->space == PCIRING_SPACE_CONFIG ? 4 : 8);
+}
+
+static struct msg_access make_request(struct pciring *p, unsigned int lane,
+				      const struct pciring_access *a,
+				      enum msg_op op)
+{
+	return (struct msg_access){
+		.address = a->address,
+		.value = a->write ? a->value & all_ones(a->size) : 0,
+		.seq = ++p->lane[lane].seq,
+		.function = a->function,
+		.space = a->space,
+		.size = a->size,
+		.op = (uint8_t)op,
+	};
+}
+
+int pciring_access(struct pciring *p, unsigned int lane,
+		   struct pciring_access *a)
+{
+	struct msg_completion c;
+	struct msg_access req;
+	int err;
+
+	if (unlikely(!access_ok(p, lane, a)))
+		return -EINVAL;
+	/* Relaxed: it says no more than that there is no point in trying. */
+	if (unlikely(atomic_load_explicit(&p->broken, memory_order_relaxed)))
+		return -EPIPE;
+
+	req = make_request(p, lane, a, a->write ? MSG_WRITE : MSG_READ);
+	err = put_request(p, lane, &req);
+	if (!err)
+		err = wait_for_answer(p, lane, req.seq, &c);
+	if (err)
+		return err;
+	if (unlikely(c.status))
+		return c.status <= 4095 ? -(int)c.status : -EPROTO;
+	if (!a->write)
+		a->value = c.value & all_ones(a->size);
+	return 0;
+}
+
+int pciring_post(struct pciring *p, unsigned int lane,
+		 const struct pciring_access *a)
+{
+	struct msg_access req;
+
+	if (unlikely(!access_ok(p, lane, a)))
+		return -EINVAL;
+	if (!pciring_may_post(p, a))
+		return -EPERM;
+	/* Relaxed: as in pciring_access(). */
+	if (unlikely(atomic_load_explicit(&p->broken, memory_order_relaxed)))
+		return -EPIPE;
+	if (ring_room(&p->ch.lane[lane].request) < 2)
+		return -EAGAIN;
+	req = make_request(p, lane, a, MSG_POSTED);
+	return channel_put(&p->ch, lane, &req) ? 0 : -EAGAIN;
+}
+
+int pciring_may_post(const struct pciring *p, const struct pciring_access *a)
+{
+	return a->write && channel_may_post(&p->ch, a->space, a->function,
+					    a->address, a->size);
+}
+
+/* ---- Interrupts -------------------------------------------------------- */
+
+int pciring_irq_poll(struct pciring *p, struct pciring_irq *irqs,
+		     unsigned int max)
+{
+	struct msg_irq m[IRQ_BATCH];
+	unsigned int n, i, done = 0;
+
+	do {
+		n = channel_get_irqs(
+			&p->ch, m,
+			RTE_MIN(max - done, (unsigned int)IRQ_BATCH));
+		for (i = 0; i < n; i++)
+			irqs[done++] = (struct pciring_irq){
+				.address = m[i].address,
+				.data = m[i].data,
+				.requester_id = m[i].requester_id,
+				.vector = m[i].vector,
+			};
+	} while (n && done < max);
+	return (int)done;
+}
+
+/* 0 woken or the slice is over, -EINTR. */
+static int sleep_for_irq(struct pciring *p, int64_t limit_ns)
+{
+	struct seg_wait *w = &p->ch.client->irq;
+	uint32_t ticket;
+	int err = 0;
+
+	wait_declare(w, SEG_FUTEX, &ticket);
+	if (ring_empty(&p->ch.irq))
+		err = wait_sleep(w, ticket,
+				 RTE_MIN(limit_ns, (int64_t)CLIENT_SLICE_NS));
+	wait_done(w);
+	return err == -EINTR ? err : 0;
+}
+
+int pciring_irq_wait(struct pciring *p, int timeout_ms)
+{
+	uint64_t end = 0, now;
+	int64_t left = INT64_MAX;
+	int err;
+
+	if (timeout_ms > 0)
+		end = now_ns() + (uint64_t)timeout_ms * 1000000;
+	for (;;) {
+		if (!ring_empty(&p->ch.irq))
+			return 1;
+		if (!client_alive(p))
+			return -EPIPE;
+		if (timeout_ms >= 0) {
+			now = timeout_ms ? now_ns() : 0;
+			if (now >= end)
+				return 0;
+			left = (int64_t)(end - now);
+		}
+		err = sleep_for_irq(p, left);
+		if (err)
+			return err;
+	}
+}
+
+int pciring_irq_dispatch(struct pciring *p, pciring_irq_fn *fn, void *arg)
+{
+	struct pciring_irq irqs[IRQ_BATCH];
+	int n, i, done = 0;
+
+	/* At most a ring full, so that a busy service cannot keep us here. */
+	do {
+		n = pciring_irq_poll(p, irqs, IRQ_BATCH);
+		for (i = 0; i < n; i++)
+			fn(arg, &irqs[i]);
+		done += n;
+	} while (n == IRQ_BATCH && done < CHANNEL_IRQS);
+	return done;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * client_control.c - libpciring: guest memory, functions, vectors
+ *
+ * Everything here is one request and one reply on the attach socket.
+ */
+#include "ring/client.h"
+
+int pciring_dma_map(struct pciring *p, uint64_t gpa, uint64_t size, int fd,
+		    uint64_t offset, uint32_t flags)
+{
+	struct msg_dma m = {
+		.gpa = gpa, .size = size, .offset = offset, .flags = flags
+	};
+
+	/* The last byte may be the last there is. */
+	if (!size || gpa + (size - 1) < gpa || offset + (size - 1) < offset ||
+	    flags & ~(PCIRING_DMA_READ | PCIRING_DMA_WRITE))
+		return -EINVAL;
+	return client_do(p, &m.h, MSG_DMA_MAP, sizeof(m), &fd, fd >= 0);
+}
+
+int pciring_dma_unmap(struct pciring *p, uint64_t gpa, uint64_t size)
+{
+	struct msg_dma m = { .gpa = gpa, .size = size };
+
+	return client_do(p, &m.h, MSG_DMA_UNMAP, sizeof(m), NULL, 0);
+}
+
+int pciring_dma_unmap_all(struct pciring *p)
+{
+	struct msg_dma m = { .flags = MSG_DMA_ALL };
+
+	return client_do(p, &m.h, MSG_DMA_UNMAP, sizeof(m), NULL, 0);
+}
+
+int pciring_function_info(struct pciring *p, uint16_t function,
+			  struct pciring_function_info *info)
+{
+	struct msg_function m = { .function = function };
+	struct attach_packet reply;
+	int err;
+
+	err = client_call(p, &m.h, MSG_FUNCTION_INFO, sizeof(m), NULL, 0,
+			  &reply);
+	if (err)
+		return err;
+	*info = reply.m.function_info.info;
+	attach_packet_fini(&reply);
+	return 0;
+}
+
+int pciring_function_reset(struct pciring *p, uint16_t function)
+{
+	struct msg_function m = { .function = function };
+
+	return client_do(p, &m.h, MSG_FUNCTION_RESET, sizeof(m), NULL, 0);
+}
+
+/* One message: @count is at most MSG_MAX_FDS. */
+static int bind_some(struct pciring *p, uint16_t function, uint32_t start,
+		     uint32_t count, const int *fds)
+{
+	struct msg_irq_bind m = { .function = function,
+				  .start = start,
+				  .count = count };
+	int sent[MSG_MAX_FDS];
+	unsigned int i, n = 0;
+
+	for (i = 0; i < count; i++) {
+		if (fds[i] < 0)
+			continue;
+		m.bound |= BIT(i);
+		sent[n++] = fds[i];
+	}
+	return client_do(p, &m.h, MSG_IRQ_BIND, sizeof(m), sent, n);
+}
+
+int pciring_irq_bind(struct pciring *p, uint16_t function, unsigned int start,
+		     unsigned int count, const int *fds)
+{
+	struct msg_irq_bind m = { .function = function,
+				  .start = start,
+				  .count = count };
+	unsigned int done, n;
+	int err;
+
+	if (start + count < start)
+		return -ERANGE;
+	if (!fds)
+		return client_do(p, &m.h, MSG_IRQ_BIND, sizeof(m), NULL, 0);
+	for (done = 0; done < count; done += n) {
+		n = RTE_MIN(count - done, (unsigned int)MSG_MAX_FDS);
+		err = bind_some(p, function, start + done, n, fds + done);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int pciring_irq_control(struct pciring *p, uint16_t function,
+			unsigned int start, unsigned int count,
+			unsigned int action)
+{
+	struct msg_irq_bind m = { .function = function,
+				  .action = (uint16_t)action,
+				  .start = start,
+				  .count = count };
+
+	if (start + count < start)
+		return -ERANGE;
+	if (action > PCIRING_IRQ_TRIGGER)
+		return -EINVAL;
+	return client_do(p, &m.h, MSG_IRQ_CONTROL, sizeof(m), NULL, 0);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pciring.h - libpciring: what a VMM links to give its guest pciring's devices
+ *
+ * An attachment joins one VMM to one machine of a running pciringd, over a
+ * sealed shared-memory segment.  The VMM lends guest memory, forwards the PCI
+ * accesses that left its guest, and gets interrupts back.
+ *
+ * Scope     an attachment speaks for a whole machine (a VMM of its own) or
+ *           for one function (the vfio-user proxy: one per connection)
+ * Lanes     an attachment has one lane per thread that forwards accesses (a
+ *           vCPU).  A lane is one ordered stream: what it forwards is seen by
+ *           the device in that order.  Lanes are not ordered among each other
+ * Threads   one thread at a time per lane; one thread at a time for the
+ *           pciring_irq_* consumers; everything else may be called from any
+ *           thread and is serialised inside.  Attach and detach exclude all
+ *           other calls on that attachment.  Attachments are independent
+ * Errors    calls return 0 (or a count) or a negative errno value, outputs
+ *           untouched on failure.  The library never exits, aborts, prints,
+ *           installs a signal handler or changes signal masks
+ * Memory    structs are the caller's.  Descriptors passed in stay the
+ *           caller's (they are duplicated on the way); nothing is kept
+ * Trust     the segment's geometry is private to each side; a service that
+ *           misbehaves can give wrong answers, not make these calls fault
+ *
+ * Sizes are bytes, addresses are guest physical, time is as named.
+ */
+#ifndef PCIRING_H
+#define PCIRING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The attach protocol: equal majors speak; the lower minor is used. */
+#define PCIRING_VERSION_MAJOR 0
+#define PCIRING_VERSION_MINOR 1
+
+#define PCIRING_MAX_LANES 64
+#define PCIRING_NAME_MAX  64
+
+struct pciring; /* one attachment */
+
+/* pciring_options.scope */
+#define PCIRING_SCOPE_MACHINE  0
+#define PCIRING_SCOPE_FUNCTION 1
+
+/* pciring_options.interrupts: who holds the MSI-X table (design: modes). */
+#define PCIRING_IRQ_NATIVE 0 /* the service; messages come by ring or eventfd */
+#define PCIRING_IRQ_REMOTE 1 /* the VMM; a vector fires its bound eventfd */
+
+struct pciring_options {
+	size_t size;	     /* sizeof(struct pciring_options), for growth */
+	const char *machine; /* name of the machine */
+	const char *name;    /* who attaches, for the operator; may be NULL */
+	uint32_t scope;	     /* PCIRING_SCOPE_* */
+	uint16_t function;   /* bus << 8 | device << 3 | function, if scoped */
+	uint16_t lanes;	     /* 1 to PCIRING_MAX_LANES */
+	uint32_t interrupts; /* PCIRING_IRQ_* */
+	uint32_t spin_ns;    /* how long a wait spins before it sleeps */
+	uint64_t features;   /* wanted feature bits; none is defined yet */
+};
+
+/*
+ * Attach to the service that listens on @path (its attach.sock).
+ * -ENOENT no such machine or function, -EBUSY already attached,
+ * -EPROTONOSUPPORT other major version, -EACCES refused, -ECONNREFUSED.
+ */
+int pciring_attach(const char *path, const struct pciring_options *opt,
+		   struct pciring **out);
+
+/* End the attachment.  The service frees all it mapped and resets the
+ * functions of the scope.  NULL is fine. */
+void pciring_detach(struct pciring *p);
+
+/* Feature bits both sides agreed on. */
+uint64_t pciring_features(const struct pciring *p);
+
+/* 0 while the service is there, -EPIPE for good once it has gone. */
+int pciring_status(const struct pciring *p);
+
+/* ---- Guest memory ------------------------------------------------------ */
+
+#define PCIRING_DMA_READ  1u /* devices may read */
+#define PCIRING_DMA_WRITE 2u /* devices may write */
+
+/*
+ * Lend [@gpa, @gpa + @size) of guest memory: @fd at @offset, which must be
+ * mappable shared.  @fd -1 declares memory that devices cannot reach (a ROM,
+ * private memory).  -EEXIST overlaps another region, -EINVAL wraps or the
+ * file is too short, -ENOSPC too many regions or files.  On return devices
+ * may use it.
+ */
+int pciring_dma_map(struct pciring *p, uint64_t gpa, uint64_t size, int fd,
+		    uint64_t offset, uint32_t flags);
+
+/* Take back exactly one region lent before; -ENOENT if it is none.  On return
+ * no device touches it any more. */
+int pciring_dma_unmap(struct pciring *p, uint64_t gpa, uint64_t size);
+
+/* Take back all regions. */
+int pciring_dma_unmap_all(struct pciring *p);
+
+/* ---- Accesses ---------------------------------------------------------- */
+
+/* pciring_access.space */
+#define PCIRING_SPACE_MMIO   0 /* address: guest physical */
+#define PCIRING_SPACE_PIO    1 /* address: port */
+#define PCIRING_SPACE_CONFIG 2 /* address: offset in @function's config */
+#define PCIRING_SPACE_BAR0   3 /* address: offset in @function's BAR 0 */
+#define PCIRING_SPACE_BAR5   8 /* and so on: PCIRING_SPACE_BAR0 + n */
+
+struct pciring_access {
+	uint64_t address;
+	uint64_t value;	   /* to write, or what was read, zero-extended */
+	uint16_t function; /* for CONFIG and BARs; ignored otherwise */
+	uint8_t space;	   /* PCIRING_SPACE_* */
+	uint8_t size;	   /* 1, 2, 4 or 8; CONFIG: 1, 2 or 4 */
+	uint8_t write;	   /* 0 read, 1 write */
+	uint8_t reserved[3];
+};
+
+/*
+ * Forward one access and wait for its completion: at once, spinning, or
+ * asleep.  An access that meets nothing reads all-ones and returns 0, as on
+ * the bus.  -EINVAL bad size or space, -EPIPE the service has gone.
+ */
+int pciring_access(struct pciring *p, unsigned int lane,
+		   struct pciring_access *a);
+
+/*
+ * Forward a write without waiting.  Only doorbells may be posted, that is a
+ * write that pciring_may_post() accepts; otherwise -EPERM.  -EAGAIN the ring
+ * is full: nothing was sent, use pciring_access().
+ */
+int pciring_post(struct pciring *p, unsigned int lane,
+		 const struct pciring_access *a);
+
+/* 1 if @a is an exact write inside a window that the service published. */
+int pciring_may_post(const struct pciring *p, const struct pciring_access *a);
+
+/* ---- Functions --------------------------------------------------------- */
+
+#define PCIRING_BAR_IO	     1u
+#define PCIRING_BAR_64BIT    2u
+#define PCIRING_BAR_PREFETCH 4u
+
+struct pciring_function_info {
+	uint16_t function;
+	uint16_t msix_vectors; /* 0: no MSI-X */
+	uint16_t intx_pin;     /* 0: none, 1 to 4: INTA to INTD */
+	uint16_t reserved;
+	uint32_t config_size;  /* 256 or 4096 */
+	uint32_t bar_flags[6]; /* PCIRING_BAR_* */
+	uint64_t bar_size[6];  /* 0: not there (or a 64-bit upper half) */
+};
+
+/* -ENOENT if there is no such function in the attachment's scope. */
+int pciring_function_info(struct pciring *p, uint16_t function,
+			  struct pciring_function_info *info);
+
+/* Function-level reset; done when it returns. */
+int pciring_function_reset(struct pciring *p, uint16_t function);
+
+/* ---- Interrupts -------------------------------------------------------- */
+
+struct pciring_irq {
+	uint64_t address;      /* MSI address, as the guest programmed it */
+	uint32_t data;	       /* MSI data */
+	uint16_t requester_id; /* bus << 8 | device << 3 | function */
+	uint16_t vector;       /* MSI-X table index */
+};
+
+/* Take up to @max interrupts off the ring; returns how many.  Never sleeps. */
+int pciring_irq_poll(struct pciring *p, struct pciring_irq *irqs,
+		     unsigned int max);
+
+/* Sleep until the ring has something: 1 yes, 0 timeout.  @timeout_ms -1: no
+ * limit.  -EINTR a signal came, -EPIPE the service has gone. */
+int pciring_irq_wait(struct pciring *p, int timeout_ms);
+
+typedef void pciring_irq_fn(void *arg, const struct pciring_irq *irq);
+
+/* Call @fn for each interrupt that is there; returns how many. */
+int pciring_irq_dispatch(struct pciring *p, pciring_irq_fn *fn, void *arg);
+
+/*
+ * Bind vectors [@start, @start + @count) of @function to eventfds: from now
+ * on each interrupt is written to its eventfd instead of the ring.  A
+ * descriptor of -1 unbinds; @fds NULL unbinds all of the range.  An interrupt
+ * that was latched fires at bind.  -ERANGE beyond the function's vectors.
+ */
+int pciring_irq_bind(struct pciring *p, uint16_t function, unsigned int start,
+		     unsigned int count, const int *fds);
+
+/* pciring_irq_control() */
+#define PCIRING_IRQ_MASK    0 /* latch from now on */
+#define PCIRING_IRQ_UNMASK  1 /* deliver what was latched */
+#define PCIRING_IRQ_TRIGGER 2 /* raise once, as a loopback test */
+
+int pciring_irq_control(struct pciring *p, uint16_t function,
+			unsigned int start, unsigned int count,
+			unsigned int action);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
