@@ -11,8 +11,8 @@ nr_skipped=0
 
 table_head()
 {
-	printf '\n%-34s %-22s %-22s %s\n' "$1" "$2" "$3" verdict
-	printf '%.0s-' {1..86}
+	printf '\n%-38s %-22s %-22s %s\n' "$1" "$2" "$3" verdict
+	printf '%.0s-' {1..90}
 	echo
 }
 
@@ -29,7 +29,7 @@ check()
 		nr_failed=$((nr_failed + 1))
 		verdict=WRONG
 	fi
-	printf '%-34s %-22s %-22s %s\n' "$what" "${left:--}" "${right:--}" \
+	printf '%-38s %-22s %-22s %s\n' "$what" "${left:--}" "${right:--}" \
 		"$verdict"
 }
 
@@ -55,9 +55,9 @@ at_least() { number "$1" "$2" && ((10#$1 >= 10#$2)); }
 some_of() { positive "$1" && number "$2" && ((10#$1 <= 10#$2)); }
 same() { [ -n "$1" ] && [ "$1" = "$2" ]; }
 
-# The last line of a script; its status is the script's.
+# The last line of a script, and its exit status.
 summary()
 {
 	echo "$nr_passed passed, $nr_failed failed, $nr_skipped skipped"
-	((nr_failed == 0 && nr_passed + nr_skipped > 0))
+	exit $((nr_failed > 0 || nr_passed + nr_skipped == 0))
 }

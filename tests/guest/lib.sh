@@ -21,6 +21,9 @@ say()
 	printf '%s: [%3d s] %s\n' "$me" "$SECONDS" "$*" >&2
 }
 
+# No script ends without a word: this one is for what nobody foresaw.
+trap 'say "stopped at: $BASH_COMMAND"' ERR
+
 die()
 {
 	printf '%s: error: %s\n' "$me" "$*" >&2

@@ -23,16 +23,25 @@ vm_setup()
 
 	[ -w "$base" ] || base=/tmp
 	[ ${#base} -le 60 ] || base=/tmp
+	traces_before=$(traces)
 	work=$(mktemp -d "$base/pciring-$me.XXXXXX")
-	shm_before=$(shm_files)
 	trap vm_cleanup EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 }
 
-shm_files()
+# What a service may leave on this host outside its own folder.
+traces()
 {
-	find /dev/shm -maxdepth 1 -name '*pciring*' 2>/dev/null | sort
+	find /dev/shm /dev/hugepages /run/dpdk /tmp/dpdk \
+		"${XDG_RUNTIME_DIR:-/run}/dpdk" -maxdepth 1 \
+		-name '*pciring*' 2>/dev/null | sort -u || true
+}
+
+# Another service on this host comes and goes as it likes, traces and all.
+others_run()
+{
+	grep -qx pciringd /proc/[0-9]*/comm 2>/dev/null
 }
 
 vm_cleanup()
@@ -189,7 +198,7 @@ wait_stage()
 # wait_guest: until it has powered itself off.
 wait_guest()
 {
-	local status=0
+	local status=0 i
 
 	wait_stage end || fail_with guest "the guest did not finish"
 	for ((i = 0; i < 100; i++)); do
@@ -232,5 +241,5 @@ left_over()
 	for path in "$work"/*; do
 		[ -S "$path" ] && echo "socket $path"
 	done
-	comm -13 <(echo "$shm_before") <(shm_files)
+	others_run || comm -13 <(echo "$traces_before") <(traces)
 }
