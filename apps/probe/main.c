@@ -94,10 +94,10 @@ static unsigned int list(const struct options *o, unsigned int *nr)
 	unsigned int failed = 0;
 	struct pci_device *dev;
 	struct func f;
-	int err;
 
 	while (it && (dev = pci_device_next(it))) {
-		err = func_read(&f, dev);
+		int err = func_read(&f, dev);
+
 		if (err) {
 			fprintf(stderr, "pciring-probe: %02x:%02x.%x: %s\n",
 				dev->bus, dev->dev, dev->func, strerror(-err));
