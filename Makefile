@@ -69,9 +69,10 @@ $B/obj/%.o: %.c Makefile
 	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 -include $(shell test -d $B/obj && find $B/obj -name '*.d')
 
-# archive(name, folders): everything in the folders but tests and main()
+# archive(name, folders): everything in the folders but tests and main().  The
+# folders themselves count too: a file that went away leaves the archive.
 define archive
-$B/lib/$(1).a: $$(call obj,$$(call product,$(2)))
+$B/lib/$(1).a: $$(call obj,$$(call product,$(2))) $$(wildcard $(2))
 endef
 $B/lib/%.a:
 	@mkdir -p $(@D)
@@ -140,6 +141,7 @@ calm := $(if $(findstring thread,$(SAN)),$(shell setarch -R true 2>/dev/null && 
 	echo setarch -R))
 check: export PCIRING_BUILD = $(CURDIR)/$B
 check: export PCIRING_BIN = $(CURDIR)/$B/bin
+check: export UBSAN_OPTIONS = print_stacktrace=1
 check: all tests $(EXAMPLES) ## unit and flow tests [SAN=address,undefined|thread]
 	@$(calm) tests/run $(if $(SAN),-t 240) $(TESTS) \
 		$(if $(SAN),,$(wildcard tests/*/*_test.sh))
@@ -172,11 +174,12 @@ $(FUZZERS): $B/bin/%: $B/obj/tests/fuzz/%.o $B/lib/fuzz.a $B/lib/guest.a \
 
 soak: ## the long version: fuzzers for ten minutes each, the VMM killed ten times
 	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
-	@MAKEFLAGS=-j$(shell nproc) tests/run -v -t 7200 'make fuzz SECONDS=600' $(foreach \
-		i,1 2 3 4 5 6 7 8 9 10,$(wildcard tests/guest/kill-vmm))
+	@MAKEFLAGS=-j$(shell nproc) tests/run -v -t 7200 \
+		'make all fuzz SECONDS=600' $(foreach i,1 2 3 4 5 6 7 8 9 10,\
+		$(wildcard tests/guest/kill-vmm))
 
 test-kvm: all ## what needs /dev/kvm: today, Cloud Hypervisor
-	@echo "the reference VMM and its tests are not part of this tree yet"
+	@echo "the reference VMM and its tests are not in this tree"
 	@tests/run -v -t 600 tests/guest/cloud-hypervisor
 
 bench: all ## figures as JSON lines: bus, ring, irq, scale
