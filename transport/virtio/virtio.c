@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How: three conditions decide whether a queue may run - the device is
+ * started (DRIVER_OK, not FAILED), the function is bus master, and its ring
+ * memory is mapped.  Whenever one of them changes, resume() derives all queues
+ * again and marks those that can run as having work; looking once too often
+ * is cheap, a kick that was forgotten is a hang.
+ *
+ * Work is one bit per queue.  A kick sets it, a run clears it before it looks,
+ * so that a kick in between is not lost.  A queue goes to sleep through
+ * vq_arm(), which looks once more after it asked for kicks.
+ */
+#include "transport/virtio/virtio.h"
+
+#include <stdlib.h>
+
+/* Bits a driver can set; NEEDS_RESET is the device's, the rest reads 0. */
+#define STATUS_DRIVER                                                          \
+	(VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_DRIVER_OK |               \
+	 VIRTIO_FEATURES_OK | VIRTIO_FAILED)
+
+/* virtio 1.2, 2.2: bits 24 to 49 are not a device type's. */
+#define CORE_FEATURES (BIT_ULL(50) - BIT_ULL(24))
+
+#define ACTIVE_WORDS(nr) (((nr) + 63u) / 64u)
+#define FEATURE_WORDS	 4
+
+/* ---- Start, stop, pause -------------------------------------------------- */
+
+static void derive(struct virtio *v, unsigned int q)
+{
+	struct vq *vq = &v->queue[q];
+
+	vq_derive(vq, v->mem, v->started && v->master);
+	if (vq->s.broken)
+		virtio_needs_reset(v);
+	else if (vq_live(vq))
+		virtio_queue_activate(v, q);
+}
+
+/* Something that decides whether queues may run has changed. */
+static void resume(struct virtio *v)
+{
+	unsigned int q;
+
+	for (q = 0; q < v->nr_queues; q++)
+		derive(v, q);
+}
+
+static void pause_queues(struct virtio *v)
+{
+	unsigned int q;
+
+	if (v->started && v->device->ops->quiesce)
+		v->device->ops->quiesce(v->device);
+	for (q = 0; q < v->nr_queues; q++)
+		vq_derive(&v->queue[q], v->mem, false);
+}
+
+static void start(struct virtio *v)
+{
+	unsigned int q;
+
+	for (q = 0; q < v->nr_queues; q++)
+		vq_set_features(&v->queue[q], &v->s.driver);
+	v->started = true;
+	if (v->device->ops->start)
+		v->device->ops->start(v->device);
+	resume(v);
+}
+
+static void stop(struct virtio *v)
+{
+	unsigned int q;
+
+	if (!v->started)
+		return;
+	if (v->device->ops->stop)
+		v->device->ops->stop(v->device);
+	v->started = false;
+	for (q = 0; q < v->nr_queues; q++)
+		vq_derive(&v->queue[q], v->mem, false);
+	memset(v->active, 0, ACTIVE_WORDS(v->nr_queues) * sizeof(*v->active));
+}
+
+/* ---- Construction -------------------------------------------------------- */
+
+static bool sane_device(const struct virtio_device *d)
+{
+	return d->nr_queues <= VIRTIO_MAX_QUEUES &&
+	       is_power_of_2(d->queue_max) && d->queue_max <= VQ_MAX_SIZE &&
+	       !(d->offer.w[0] & CORE_FEATURES);
+}
+
+int virtio_init(struct virtio *v, struct virtio_device *device,
+		const struct virtio_transport_ops *ops, void *transport)
+{
+	unsigned int n = device->nr_queues;
+	unsigned int i;
+
+	if (!sane_device(device))
+		return -EINVAL;
+	*v = (struct virtio){
+		.device = device,
+		.ops = ops,
+		.transport = transport,
+		.nr_queues = device->nr_queues,
+		.s.offer = device->offer,
+	};
+	virtio_set(&v->s.offer, VIRTIO_F_INDIRECT_DESC);
+	virtio_set(&v->s.offer, VIRTIO_F_EVENT_IDX);
+	virtio_set(&v->s.offer, VIRTIO_F_VERSION_1);
+	/* One more of each: calloc(0) may be NULL. */
+	v->queue = calloc(n + 1, sizeof(*v->queue));
+	v->active = calloc(ACTIVE_WORDS(n) + 1, sizeof(*v->active));
+	if (!v->queue || !v->active) {
+		free(v->queue);
+		free(v->active);
+		return -ENOMEM;
+	}
+	for (i = 0; i < n; i++)
+		vq_init(&v->queue[i], device->queue_max);
+	device->virtio = v;
+	return 0;
+}
+
+void virtio_fini(struct virtio *v)
+{
+	stop(v);
+	v->device->virtio = NULL;
+	free(v->queue);
+	free(v->active);
+	v->queue = NULL;
+	v->active = NULL;
+	v->nr_queues = 0;
+}
+
+/* ---- Features ------------------------------------------------------------ */
+
+static uint32_t feature_word(const struct virtio_features *f, uint32_t sel)
+{
+	if (sel >= FEATURE_WORDS)
+		return 0;
+	return (uint32_t)(f->w[sel / 2] >> (32 * (sel % 2)));
+}
+
+uint32_t virtio_device_features(const struct virtio *v, uint32_t sel)
+{
+	return feature_word(&v->s.offer, sel);
+}
+
+uint32_t virtio_driver_features(const struct virtio *v, uint32_t sel)
+{
+	return feature_word(&v->s.driver, sel);
+}
+
+void virtio_write_features(struct virtio *v, uint32_t sel, uint32_t value)
+{
+	unsigned int shift = 32 * (sel % 2);
+	uint64_t *w;
+
+	if (sel >= FEATURE_WORDS || (v->s.status & VIRTIO_FEATURES_OK)) {
+		v->stats.bad_writes++;
+		return;
+	}
+	w = &v->s.driver.w[sel / 2];
+	*w = (*w & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)value << shift;
+}
+
+static bool features_acceptable(const struct virtio *v)
+{
+	const struct virtio_features *d = &v->s.driver;
+	const struct virtio_features *o = &v->s.offer;
+
+	return !(d->w[0] & ~o->w[0]) && !(d->w[1] & ~o->w[1]) &&
+	       virtio_has(d, VIRTIO_F_VERSION_1);
+}
+
+/* ---- What surrounds the device ------------------------------------------- */
+
+void virtio_set_master(struct virtio *v, bool on)
+{
+	if (v->master == on)
+		return;
+	v->master = on;
+	if (on)
+		resume(v);
+	else
+		pause_queues(v);
+}
+
+void virtio_quiesce(struct virtio *v)
+{
+	v->mem = NULL;
+	pause_queues(v);
+}
+
+void virtio_set_memory(struct virtio *v, struct gpa_map *mem)
+{
+	v->mem = mem;
+	resume(v);
+}
+
+/* ---- Status -------------------------------------------------------------- */
+
+uint8_t virtio_status(const struct virtio *v)
+{
+	return v->s.status;
+}
+
+void virtio_reset(struct virtio *v)
+{
+	unsigned int q;
+
+	/* The device first: while it stops it may still hold chains. */
+	stop(v);
+	for (q = 0; q < v->nr_queues; q++)
+		vq_reset(&v->queue[q]);
+	v->s.driver = (struct virtio_features){ { 0, 0 } };
+	v->s.status = 0;
+	v->stats.resets++;
+	if (v->ops->reset)
+		v->ops->reset(v->transport);
+}
+
+/* DRIVER_OK without FEATURES_OK does not stick, so that a driver which sees
+ * its features refused can still do it right. */
+static void driver_ok(struct virtio *v)
+{
+	if (!(v->s.status & VIRTIO_FEATURES_OK) ||
+	    (v->s.status & VIRTIO_FAILED)) {
+		v->stats.bad_writes++;
+		return;
+	}
+	v->s.status |= VIRTIO_DRIVER_OK;
+	start(v);
+}
+
+void virtio_write_status(struct virtio *v, uint8_t value)
+{
+	/* virtio 1.2, 2.1.1: bits are only ever added; what a driver tries to
+	 * clear stays, and what is set already does nothing again. */
+	uint8_t bits = value & STATUS_DRIVER & ~v->s.status;
+
+	if (!value) {
+		virtio_reset(v);
+		return;
+	}
+	v->s.status |= bits & (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
+	if ((bits & VIRTIO_FEATURES_OK) && features_acceptable(v))
+		v->s.status |= VIRTIO_FEATURES_OK;
+	if (bits & VIRTIO_FAILED) {
+		v->s.status |= VIRTIO_FAILED;
+		stop(v);
+	}
+	if (bits & VIRTIO_DRIVER_OK)
+		driver_ok(v);
+}
+
+void virtio_needs_reset(struct virtio *v)
+{
+	if (v->s.status & VIRTIO_NEEDS_RESET)
+		return;
+	v->s.status |= VIRTIO_NEEDS_RESET;
+	v->stats.needs_reset++;
+	/* virtio 1.2, 2.1.2: nobody listens before DRIVER_OK. */
+	if (v->started)
+		v->ops->config_raise(v->transport);
+}
+
+/* ---- Device configuration ------------------------------------------------ */
+
+uint8_t virtio_generation(const struct virtio *v)
+{
+	return v->s.generation;
+}
+
+/*
+ * The generation moves with the first read that can see the change.  A driver
+ * brackets its reads with the generation: either all of them came before the
+ * change, or the second look at the generation differs.
+ */
+static void settle_generation(struct virtio *v)
+{
+	if (!v->s.config_changed)
+		return;
+	v->s.config_changed = 0;
+	v->s.generation++;
+}
+
+uint64_t virtio_config_read(struct virtio *v, uint32_t off, unsigned int size)
+{
+	struct virtio_device *d = v->device;
+	uint64_t value = 0;
+	unsigned int i;
+
+	if (!d->ops->config_read)
+		return 0;
+	settle_generation(v);
+	if (range_inside(off, size, d->config_size))
+		return d->ops->config_read(d, off, size);
+	for (i = 0; i < size && range_inside(off, i + 1, d->config_size); i++)
+		value |= d->ops->config_read(d, off + i, 1) << (8 * i);
+	return value;
+}
+
+void virtio_config_write(struct virtio *v, uint32_t off, unsigned int size,
+			 uint64_t value)
+{
+	struct virtio_device *d = v->device;
+	unsigned int i;
+
+	if (!d->ops->config_write || !range_inside(off, 1, d->config_size)) {
+		v->stats.bad_writes++;
+		return;
+	}
+	if (range_inside(off, size, d->config_size)) {
+		d->ops->config_write(d, off, size, value);
+		return;
+	}
+	for (i = 0; i < size && range_inside(off, i + 1, d->config_size); i++)
+		d->ops->config_write(d, off + i, 1, value >> (8 * i) & 0xff);
+}
+
+void virtio_config_changed(struct virtio *v)
+{
+	v->s.config_changed = 1;
+	v->stats.config_changes++;
+	if (v->started)
+		v->ops->config_raise(v->transport);
+}
+
+/* ---- Queues -------------------------------------------------------------- */
+
+struct vq *virtio_queue(struct virtio *v, unsigned int q)
+{
+	return q < v->nr_queues ? &v->queue[q] : NULL;
+}
+
+void virtio_queue_enable(struct virtio *v, unsigned int q)
+{
+	struct vq *vq = virtio_queue(v, q);
+
+	if (!vq || vq->s.enabled) {
+		v->stats.bad_writes++;
+		return;
+	}
+	/* After DRIVER_OK too: many drivers do it (rule 47). */
+	if (v->started)
+		vq_set_features(vq, &v->s.driver);
+	vq_enable(vq);
+	derive(v, q);
+}
+
+void virtio_queue_activate(struct virtio *v, unsigned int q)
+{
+	v->active[q / 64] |= BIT_ULL(q % 64);
+	if (v->work)
+		return;
+	v->work = true;
+	v->ops->work(v->transport);
+}
+
+void virtio_kick(struct virtio *v, unsigned int q)
+{
+	struct vq *vq = virtio_queue(v, q);
+
+	if (!vq || !vq->s.enabled || vq->s.broken) {
+		v->stats.bad_kicks++;
+		return;
+	}
+	vq->stats.kicks++;
+	/* Whatever makes it live looks at it anyway: resume(). */
+	if (vq_live(vq))
+		virtio_queue_activate(v, q);
+}
+
+void virtio_queue_publish(struct virtio *v, unsigned int q)
+{
+	struct vq *vq = &v->queue[q];
+
+	if (vq_publish(vq))
+		v->ops->queue_raise(v->transport, q);
+	if (vq->s.broken)
+		virtio_needs_reset(v);
+}
+
+/* True: look again. */
+static bool run_queue(struct virtio *v, unsigned int q, unsigned int budget)
+{
+	struct vq *vq = &v->queue[q];
+	bool more;
+
+	if (!vq_live(vq))
+		return false;
+	vq_disarm(vq);
+	more = v->device->ops->queue_run(v->device, q, budget);
+	virtio_queue_publish(v, q);
+	if (!more)
+		more = vq_arm(vq);
+	if (vq->s.broken)
+		virtio_needs_reset(v);
+	return more && vq_live(vq);
+}
+
+static void run_word(struct virtio *v, unsigned int w, unsigned int budget)
+{
+	uint64_t todo = v->active[w];
+	unsigned int bit;
+
+	v->active[w] = 0;
+	while (todo) {
+		bit = (unsigned int)__builtin_ctzll(todo);
+		todo &= todo - 1;
+		if (run_queue(v, 64 * w + bit, budget))
+			v->active[w] |= BIT_ULL(bit);
+	}
+}
+
+bool virtio_run(struct virtio *v, unsigned int budget)
+{
+	bool more = false;
+	unsigned int w;
+
+	/* Whatever becomes active meanwhile is told by the return value. */
+	v->work = true;
+	for (w = 0; w < ACTIVE_WORDS(v->nr_queues); w++)
+		run_word(v, w, budget);
+	for (w = 0; w < ACTIVE_WORDS(v->nr_queues); w++)
+		more |= v->active[w] != 0;
+	v->work = more;
+	return more;
+}
