@@ -248,7 +248,7 @@ int gpa_files_get(struct gpa_files *files, int fd, uint64_t offset,
 		  uint64_t size, bool write, struct gpa_file **out)
 {
 	struct gpa_file *unused = NULL;
-	struct facts facts;
+	struct facts facts = { 0 };
 	int err = examine(fd, &facts);
 
 	if (err)

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How: one array, indexed by device and function.  ECAM and the two ports are
+ * ranges on the buses that take an address apart and meet in
+ * pci_root_config_read() and _write().
+ */
+#include "transport/pci/root.h"
+
+#define ECAM_SIZE (1ull << 20) /* one bus */
+#define PORT_BASE 0xcf8
+#define PORT_DATA 4 /* CFC, counted from CF8 */
+
+/* PCI 3.0, 3.2.2.3.2: enable, bus, device, function, dword. */
+#define ADDRESS_BITS   0x80fffffcu
+#define ADDRESS_ENABLE 0x80000000u
+
+struct pci_func *pci_root_find(const struct pci_root *root, uint16_t bdf)
+{
+	return bdf < PCI_ROOT_FUNCS ? root->func[bdf] : NULL;
+}
+
+uint32_t pci_root_config_read(struct pci_root *root, uint16_t bdf, uint32_t off,
+			      unsigned int size)
+{
+	struct pci_func *f = pci_root_find(root, bdf);
+
+	if (f)
+		return pci_func_config_read(f, off, size);
+	root->absent++;
+	return (uint32_t)all_ones(size);
+}
+
+void pci_root_config_write(struct pci_root *root, uint16_t bdf, uint32_t off,
+			   unsigned int size, uint32_t value)
+{
+	struct pci_func *f = pci_root_find(root, bdf);
+
+	if (f)
+		pci_func_config_write(f, off, size, value);
+	else
+		root->absent++;
+}
+
+/* ---- ECAM: bus << 20 | device << 15 | function << 12 | register ---------- */
+
+static uint64_t ecam_read(void *ctx, uint64_t offset, unsigned int size)
+{
+	uint32_t v = pci_root_config_read(ctx, (uint16_t)(offset >> 12),
+					  (uint32_t)offset & 0xfff, size);
+
+	/* Wider than a config access can be: met nothing. */
+	return size > 4 ? all_ones(size) : v;
+}
+
+static void ecam_write(void *ctx, uint64_t offset, unsigned int size,
+		       uint64_t value)
+{
+	pci_root_config_write(ctx, (uint16_t)(offset >> 12),
+			      (uint32_t)offset & 0xfff, size, (uint32_t)value);
+}
+
+static const struct bus_ops ecam_ops = {
+	.read = ecam_read,
+	.write = ecam_write,
+};
+
+/* ---- Ports CF8 and CFC --------------------------------------------------- */
+
+/* Where an access to the data port goes: the dword that the latch names, and
+ * the byte in it that the port names. */
+static bool port_target(const struct pci_root *root, uint64_t offset,
+			uint16_t *bdf, uint32_t *reg)
+{
+	const uint32_t a = root->config_address;
+
+	*bdf = (uint16_t)(a >> 8);
+	*reg = (a & 0xfc) + (uint32_t)(offset - PORT_DATA);
+	return offset >= PORT_DATA && (a & ADDRESS_ENABLE);
+}
+
+static uint64_t port_read(void *ctx, uint64_t offset, unsigned int size)
+{
+	struct pci_root *root = ctx;
+	uint16_t bdf;
+	uint32_t reg;
+
+	if (offset == 0 && size == 4)
+		return root->config_address;
+	if (size > 4 || !port_target(root, offset, &bdf, &reg))
+		return all_ones(size);
+	return pci_root_config_read(root, bdf, reg, size);
+}
+
+static void port_write(void *ctx, uint64_t offset, unsigned int size,
+		       uint64_t value)
+{
+	struct pci_root *root = ctx;
+	uint16_t bdf;
+	uint32_t reg;
+
+	if (offset == 0 && size == 4)
+		root->config_address = (uint32_t)value & ADDRESS_BITS;
+	else if (size <= 4 && port_target(root, offset, &bdf, &reg))
+		pci_root_config_write(root, bdf, reg, size, (uint32_t)value);
+}
+
+static const struct bus_ops port_ops = {
+	.read = port_read,
+	.write = port_write,
+};
+
+/* ---- The tree ------------------------------------------------------------ */
+
+int pci_root_init(struct pci_root *root, struct bus *mmio, struct bus *pio,
+		  uint64_t ecam_base)
+{
+	int err;
+
+	*root = (struct pci_root){
+		.mmio = mmio,
+		.pio = pio,
+		.physical_limit = mmio->limit,
+		.ecam = { .size = ecam_base ? ECAM_SIZE : 0,
+			  .base = ecam_base,
+			  .ops = &ecam_ops,
+			  .ctx = root },
+		.cf8 = { .base = PORT_BASE,
+			 .size = 8,
+			 .ops = &port_ops,
+			 .ctx = root },
+	};
+	err = bus_insert(pio, &root->cf8, NULL);
+	if (err || !ecam_base)
+		return err;
+	err = bus_insert(mmio, &root->ecam, NULL);
+	if (err)
+		bus_remove(pio, &root->cf8);
+	return err;
+}
+
+void pci_root_fini(struct pci_root *root)
+{
+	for (unsigned int i = 0; i < PCI_ROOT_FUNCS; i++)
+		assert(!root->func[i]);
+	bus_remove(root->pio, &root->cf8);
+	if (root->ecam.size)
+		bus_remove(root->mmio, &root->ecam);
+}
+
+/* Header bit 7 of function 0 says whether its device has more functions. */
+static void update_multi(struct pci_root *root, uint16_t bdf)
+{
+	struct pci_func **device = &root->func[bdf & ~7u];
+	bool more = false;
+
+	for (unsigned int i = 1; i < 8; i++)
+		more |= device[i] != NULL;
+	if (device[0])
+		pci_config_set(&device[0]->config, PCI_HEADER_TYPE, 1,
+			       more ? PCI_HEADER_MULTI : 0);
+}
+
+int pci_root_plug(struct pci_root *root, struct pci_func *f, uint16_t bdf)
+{
+	int err;
+
+	assert(!f->root);
+	if (bdf >= PCI_ROOT_FUNCS)
+		return -EINVAL;
+	if (root->func[bdf])
+		return -EBUSY;
+	f->root = root;
+	f->bdf = bdf;
+	f->msix.bank.requester_id = bdf;
+	root->func[bdf] = f;
+	update_multi(root, bdf);
+	err = pci_bars_update(f);
+	if (err)
+		pci_root_unplug(root, f);
+	return err;
+}
+
+void pci_root_unplug(struct pci_root *root, struct pci_func *f)
+{
+	assert(f->root == root && root->func[f->bdf] == f);
+	root->func[f->bdf] = NULL;
+	update_multi(root, f->bdf);
+	pci_config_set(&f->config, PCI_HEADER_TYPE, 1, 0);
+	pci_bars_remove(f);
+	f->root = NULL;
+}
