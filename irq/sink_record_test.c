@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "irq/sink.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+/* cmocka wants the two above first */
+#include <cmocka.h>
+
+static void keeps_the_first_ones_and_counts_all(void **state)
+{
+	static struct sink_record s;
+	struct msi_message m = { 0 };
+
+	(void)state;
+	sink_record_init(&s);
+	for (unsigned int i = 0; i < 300; i++) {
+		m.data = i;
+		assert_true(s.sink.ops->send(&s.sink, &m));
+	}
+	assert_int_equal(s.nr, 300);
+	assert_int_equal(s.message[0].data, 0);
+	assert_int_equal(s.message[255].data, 255);
+}
+
+static void refuses_when_told_to(void **state)
+{
+	static struct sink_record s;
+	const struct msi_message m = { .data = 1 };
+
+	(void)state;
+	sink_record_init(&s);
+	s.refuse = true;
+	assert_false(s.sink.ops->send(&s.sink, &m));
+	assert_int_equal(s.nr, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keeps_the_first_ones_and_counts_all),
+		cmocka_unit_test(refuses_when_told_to),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
