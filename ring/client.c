@@ -77,14 +77,14 @@ static int wait_packet(int sock, int64_t deadline, struct attach_packet *pkt)
 	}
 }
 
-static int wait_reply(int sock, uint16_t type, uint32_t id,
+static int wait_reply(struct pciring *p, uint16_t type, uint32_t id,
 		      struct attach_packet *reply)
 {
-	int64_t deadline = now_ms() + CALL_LIMIT_MS;
+	int64_t deadline = now_ms() + p->call_limit_ms;
 	int n;
 
 	for (;;) {
-		n = wait_packet(sock, deadline, reply);
+		n = wait_packet(p->sock, deadline, reply);
 		if (n < 0)
 			return n;
 		if (n == 0)
@@ -123,7 +123,7 @@ int client_call(struct pciring *p, struct msg_header *h, uint16_t type,
 	    err == -ENOMEM)
 		goto unlock; /* nothing left the house */
 	if (!err)
-		err = wait_reply(p->sock, type, h->id, reply);
+		err = wait_reply(p, type, h->id, reply);
 	answered = !err;
 	if (err == -EAGAIN)
 		err = -ETIMEDOUT; /* the send limit of attach_connect() */
@@ -234,6 +234,7 @@ int pciring_attach(const char *path, const struct pciring_options *opt,
 		return -ENOMEM;
 	memset(p, 0, sizeof(*p));
 	p->spin_ns = opt->spin_ns;
+	p->call_limit_ms = CALL_LIMIT_MS;
 
 	p->sock = err = attach_connect(path);
 	if (err < 0)

@@ -26,6 +26,7 @@ struct pciring {
 	atomic_bool broken;
 	pthread_mutex_t lock; /* the socket's requests and replies */
 	uint32_t id;	      /* of the last control request */
+	uint32_t call_limit_ms;
 	uint32_t spin_ns;
 	uint64_t features;
 	struct channel ch;

@@ -15,6 +15,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "ring/msg.h"
+
 #define SHM_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 int shm_create(const char *name, uint64_t size)
@@ -22,7 +24,7 @@ int shm_create(const char *name, uint64_t size)
 	int err;
 	int fd;
 
-	if (!size || size > INT64_MAX)
+	if (!size || size % SEG_PAGE || size > INT64_MAX)
 		return -EINVAL;
 
 	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ring/ring.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ring/msg.h"
+#include "ring/shm.h"
+#include "ring/test_util.h"
+
+#define COUNT  64
+#define CANARY 0xa5
+
+struct element {
+	uint32_t word[8];
+};
+
+static void map_new(struct ring *ring, uint32_t esize, uint32_t count)
+{
+	int fd = shm_create("test", ring_shared_size(esize, count));
+
+	assert_true(fd >= 0);
+	assert_int_equal(ring_map(ring, fd, 0, esize, count), 0);
+	close(fd);
+}
+
+static void geometry_equals_that_of_rte_ring_init(void **state)
+{
+	static _Alignas(64) uint8_t memory[384 + 16 * COUNT];
+	struct rte_ring *r = (struct rte_ring *)(void *)memory;
+	struct ring ring = { 0 };
+
+	(void)state;
+	assert_int_equal(rte_ring_init(r, "pciring", COUNT,
+				       RING_F_SP_ENQ | RING_F_SC_DEQ),
+			 0);
+	map_new(&ring, 16, COUNT);
+	assert_memory_equal(ring.r, r, 128);
+	assert_int_equal(ring_room(&ring), rte_ring_free_count(r));
+	/* Of the shared part only the sync types differ: nobody reads ours. */
+	r->prod.sync_type = (enum rte_ring_sync_type)0;
+	r->cons.sync_type = (enum rte_ring_sync_type)0;
+	assert_memory_equal((uint8_t *)ring.r + 128, memory + 128, 256);
+	ring_unmap(&ring);
+}
+
+static void geometry_is_read_only_and_not_in_the_segment(void **state)
+{
+	struct ring ring = { 0 };
+	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	map_new(&ring, 32, COUNT);
+	assert_int_equal(read(zero, &ring.r->size, 4), -1);
+	assert_int_equal(errno, EFAULT);
+	assert_int_equal(read(zero, (uint8_t *)ring.r + 127, 1), -1);
+	/* One byte on begins what is shared, and may be written. */
+	assert_int_equal(read(zero, (uint8_t *)ring.r + 128, 1), 1);
+	assert_int_equal((uintptr_t)((uint8_t *)ring.r + 128) % SEG_PAGE, 0);
+	close(zero);
+	ring_unmap(&ring);
+}
+
+static void map_refuses_impossible_geometry(void **state)
+{
+	static const struct {
+		uint64_t offset;
+		uint32_t esize, count;
+	} bad[] = {
+		{ 0, 0, 64 },	       { 0, 6, 64 },
+		{ 0, 1u << 30, 64 },   { 0, 32, 0 },
+		{ 0, 32, 1 },	       { 0, 32, 63 },
+		{ 0, 32, 1u << 31 },   { 1, 32, 64 },
+		{ 2048, 32, 64 },      { 1ull << 63, 32, 2 },
+		{ UINT64_MAX, 32, 2 },
+	};
+	int fd = shm_create("test", 16 * SEG_PAGE);
+	struct ring ring = { 0 };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(ring_map(&ring, fd, bad[i].offset,
+					  bad[i].esize, bad[i].count),
+				 -EINVAL);
+	assert_int_equal(ring_map(&ring, -1, 0, 32, 64), -EBADF);
+	assert_null(ring.base);
+	close(fd);
+}
+
+static void elements_come_out_in_order_up_to_the_capacity(void **state)
+{
+	uint64_t in[2 * COUNT][2], out[2 * COUNT][2];
+	struct ring ring = { 0 };
+	unsigned int round, i;
+
+	(void)state;
+	map_new(&ring, 16, COUNT);
+	for (i = 0; i < 2 * COUNT; i++)
+		in[i][0] = in[i][1] = i;
+	for (round = 0; round < 100; round++) {
+		assert_true(ring_empty(&ring));
+		assert_int_equal(ring_room(&ring), COUNT - 1);
+		assert_int_equal(ring_put(&ring, in, 2 * COUNT), COUNT - 1);
+		assert_int_equal(ring_room(&ring), 0);
+		assert_int_equal(ring_put(&ring, in, 1), 0);
+		assert_false(ring_empty(&ring));
+		assert_int_equal(ring_get(&ring, out, 1), 1);
+		assert_int_equal(ring_room(&ring), 1);
+		assert_int_equal(ring_get(&ring, out + 1, 2 * COUNT),
+				 COUNT - 2);
+		assert_memory_equal(in, out, (COUNT - 1) * sizeof(in[0]));
+	}
+	ring_unmap(&ring);
+}
+
+static void two_mappings_are_one_ring(void **state)
+{
+	int fd = shm_create("test", 3 * SEG_PAGE);
+	struct element in = { { 1, 2, 3, 4, 5, 6, 7, 8 } }, out;
+	struct ring a = { 0 }, b = { 0 };
+
+	(void)state;
+	assert_int_equal(ring_map(&a, fd, SEG_PAGE, sizeof(in), COUNT), 0);
+	assert_int_equal(ring_map(&b, fd, SEG_PAGE, sizeof(in), COUNT), 0);
+	assert_ptr_not_equal(a.r, b.r);
+	assert_int_equal(ring_put(&a, &in, 1), 1);
+	assert_false(ring_empty(&b));
+	assert_int_equal(ring_get(&b, &out, 1), 1);
+	assert_memory_equal(&in, &out, sizeof(in));
+	ring_unmap(&a);
+	ring_unmap(&b);
+	close(fd);
+}
+
+/* ---- The peer that lies ------------------------------------------------ */
+
+struct lie {
+	int fd;
+	uint8_t *shared; /* the peer's mapping: canary page, ring, canary */
+	size_t end;	 /* of the elements, in @shared */
+	struct ring ring;
+};
+
+static void lie_init(struct lie *lie, uint32_t esize)
+{
+	size_t size = ring_shared_size(esize, COUNT);
+
+	lie->fd = shm_create("test", size + 2 * SEG_PAGE);
+	assert_true(lie->fd >= 0);
+	lie->shared = shm_map(lie->fd, 0, size + 2 * SEG_PAGE);
+	assert_non_null(lie->shared);
+	lie->end = SEG_PAGE + 256 + esize * COUNT;
+	memset(lie->shared, CANARY, SEG_PAGE);
+	memset(lie->shared + lie->end, CANARY, size + 2 * SEG_PAGE - lie->end);
+	assert_int_equal(ring_map(&lie->ring, lie->fd, SEG_PAGE, esize, COUNT),
+			 0);
+}
+
+static void lie_check(const struct lie *lie, uint32_t esize)
+{
+	size_t size = ring_shared_size(esize, COUNT) + 2 * SEG_PAGE;
+	size_t i;
+
+	for (i = 0; i < SEG_PAGE; i++)
+		assert_int_equal(lie->shared[i], CANARY);
+	for (i = lie->end; i < size; i++)
+		assert_int_equal(lie->shared[i], CANARY);
+}
+
+static void lie_fini(struct lie *lie, uint32_t esize)
+{
+	shm_unmap(lie->shared, ring_shared_size(esize, COUNT) + 2 * SEG_PAGE);
+	ring_unmap(&lie->ring);
+	close(lie->fd);
+}
+
+static void forged_indices_never_lead_outside(void **state)
+{
+	static const uint32_t esizes[] = { 8, 16, 32 };
+	static uint8_t in[32 * 4096], out[32 * 4096 + 64];
+	uint64_t seed = 0x9e3779b97f4a7c15;
+	unsigned int e, i, w, n, got;
+	uint32_t *words;
+	struct lie lie;
+
+	(void)state;
+	memset(in, 0x11, sizeof(in));
+	for (e = 0; e < ARRAY_SIZE(esizes); e++) {
+		lie_init(&lie, esizes[e]);
+		words = (uint32_t *)(void *)(lie.shared + SEG_PAGE);
+		for (i = 0; i < 2000; i++) {
+			/* Indices and sync types, all 256 bytes of them. */
+			for (w = 0; w < 64; w++)
+				words[w] = (uint32_t)test_random(&seed) >>
+					   (test_random(&seed) % 32);
+			n = 1 + (unsigned int)(test_random(&seed) % 4096);
+			assert_true(ring_room(&lie.ring) < COUNT);
+			assert_true(ring_put(&lie.ring, in, n) < COUNT);
+			(void)ring_empty(&lie.ring);
+			memset(out, CANARY, sizeof(out));
+			got = ring_get(&lie.ring, out, n);
+			assert_true(got < COUNT && got <= n);
+			assert_int_equal(out[got * esizes[e]], CANARY);
+		}
+		lie_check(&lie, esizes[e]);
+		lie_fini(&lie, esizes[e]);
+	}
+}
+
+/* ---- Two threads on one mapping ---------------------------------------- */
+
+struct stream {
+	struct ring ring;
+	unsigned int total;
+	unsigned int burst;
+};
+
+static void *produce(void *arg)
+{
+	struct stream *s = arg;
+	struct element e[16];
+	unsigned int sent = 0, i, w, n;
+
+	while (sent < s->total) {
+		n = RTE_MIN(s->burst, s->total - sent);
+		for (i = 0; i < n; i++)
+			for (w = 0; w < 8; w++)
+				e[i].word[w] = sent + i;
+		n = ring_put(&s->ring, e, n);
+		sent += n;
+		if (!n)
+			sched_yield();
+	}
+	return NULL;
+}
+
+static void consume(struct stream *s)
+{
+	int64_t limit = test_now_ms() + 20000;
+	unsigned int got = 0, i, w, n;
+	struct element e[16];
+
+	while (got < s->total) {
+		n = ring_get(&s->ring, e, s->burst);
+		for (i = 0; i < n; i++, got++)
+			for (w = 0; w < 8; w++)
+				assert_int_equal(e[i].word[w], got);
+		if (n)
+			continue;
+		assert_true(test_now_ms() < limit);
+		sched_yield();
+	}
+}
+
+static void run_stream(unsigned int count, unsigned int total,
+		       unsigned int burst)
+{
+	struct stream s = { .total = total, .burst = burst };
+	pthread_t thread;
+
+	map_new(&s.ring, sizeof(struct element), count);
+	assert_int_equal(pthread_create(&thread, NULL, produce, &s), 0);
+	consume(&s);
+	pthread_join(thread, NULL);
+	assert_true(ring_empty(&s.ring));
+	ring_unmap(&s.ring);
+}
+
+/* No slot is used twice here, so that only R1 -> A1 is at work. */
+static void r1_a1_an_element_that_is_seen_is_whole(void **state)
+{
+	(void)state;
+	run_stream(8192, 8000, 1);
+	run_stream(8192, 8000, 7);
+}
+
+/* Three slots: almost every element waits for R2. */
+static void r2_a2_a_slot_is_filled_only_when_it_is_free(void **state)
+{
+	(void)state;
+	run_stream(4, TEST_ROUNDS(400000), 1);
+	run_stream(8, TEST_ROUNDS(400000), 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(geometry_equals_that_of_rte_ring_init),
+		cmocka_unit_test(geometry_is_read_only_and_not_in_the_segment),
+		cmocka_unit_test(map_refuses_impossible_geometry),
+		cmocka_unit_test(elements_come_out_in_order_up_to_the_capacity),
+		cmocka_unit_test(two_mappings_are_one_ring),
+		cmocka_unit_test(forged_indices_never_lead_outside),
+		cmocka_unit_test(r1_a1_an_element_that_is_seen_is_whole),
+		cmocka_unit_test(r2_a2_a_slot_is_filled_only_when_it_is_free),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
