@@ -104,6 +104,7 @@ int bus_insert(struct bus *bus, struct bus_range *r,
 		(bus->nr - at) * sizeof(struct bus_range *));
 	bus->range[at] = r;
 	bus->nr++;
+	bus->epoch++;
 	return 0;
 }
 
@@ -120,6 +121,7 @@ void bus_remove(struct bus *bus, struct bus_range *r)
 	uint32_t i = index_of(bus, r);
 
 	bus->nr--;
+	bus->epoch++;
 	memmove(&bus->range[i], &bus->range[i + 1],
 		(bus->nr - i) * sizeof(struct bus_range *));
 }
@@ -143,6 +145,7 @@ int bus_move(struct bus *bus, struct bus_range *r, uint64_t base,
 	}
 	r->base = base;
 	bus->range[to] = r;
+	bus->epoch++;
 	return 0;
 }
 
