@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How: SET_IRQS is one kind of data and one action; what a client may say of
+ * a range is decided first, then it is one call of libpciring.
+ *
+ *             NONE                BOOL              EVENTFD
+ * MASK        latch               latch those set   -EOPNOTSUPP
+ * UNMASK      deliver             deliver those set -EOPNOTSUPP
+ * TRIGGER     fire; count 0: all  fire those set    bind; none given: unbind
+ *             are unbound
+ */
+#include "apps/vfio-user/irq.h"
+
+#include "apps/vfio-user/conn.h"
+
+static uint32_t irq_count(const struct vu_conn *c, uint32_t index)
+{
+	return index == VU_IRQ_MSIX ? c->info.msix_vectors : 0;
+}
+
+int vu_irq_info(struct vu_conn *c)
+{
+	struct vu_irq_info info;
+
+	memcpy(&info, c->in, sizeof(info));
+	if (info.argsz < sizeof(info) || info.index >= VU_NR_IRQS)
+		return -EINVAL;
+	info.argsz = sizeof(info);
+	info.count = irq_count(c, info.index);
+	info.flags = info.count ? VU_IRQ_EVENTFD | VU_IRQ_MASKABLE : 0;
+	memcpy(c->out.payload, &info, sizeof(info));
+	c->m.answer = sizeof(info);
+	return 0;
+}
+
+static int unbind(struct vu_conn *c, uint32_t start, uint32_t count)
+{
+	return count ? pciring_irq_bind(c->p, c->info.function, start, count,
+					NULL)
+		     : 0;
+}
+
+static int set_eventfds(struct vu_conn *c, const struct vu_set_irqs *set)
+{
+	if (!(set->flags & VU_SET_TRIGGER))
+		return -EOPNOTSUPP;
+	if (!c->m.nr_fds)
+		return unbind(c, set->start, set->count);
+	if (c->m.nr_fds != set->count)
+		return -EINVAL;
+	return pciring_irq_bind(c->p, c->info.function, set->start, set->count,
+				c->m.fds);
+}
+
+static unsigned int action_of(uint32_t flags)
+{
+	if (flags & VU_SET_MASK)
+		return PCIRING_IRQ_MASK;
+	return flags & VU_SET_UNMASK ? PCIRING_IRQ_UNMASK : PCIRING_IRQ_TRIGGER;
+}
+
+/* A byte for each vector says whether it is meant; neighbours go together. */
+static int set_bools(struct vu_conn *c, const struct vu_set_irqs *set)
+{
+	const uint8_t *meant = c->in + sizeof(*set);
+	uint32_t from, to;
+	int err;
+
+	if (c->m.length - sizeof(*set) < set->count)
+		return -EINVAL;
+	for (from = 0; from < set->count; from = to) {
+		for (to = from; to < set->count && meant[to]; to++)
+			;
+		if (to == from) {
+			to++;
+			continue;
+		}
+		err = pciring_irq_control(c->p, c->info.function,
+					  set->start + from, to - from,
+					  action_of(set->flags));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* -EINVAL unless @set is well formed for an index of @count interrupts. */
+static int check_set(const struct vu_set_irqs *set, uint32_t count)
+{
+	if ((set->flags & ~(VU_SET_DATA | VU_SET_ACTION)) ||
+	    !is_power_of_2(set->flags & VU_SET_DATA) ||
+	    !is_power_of_2(set->flags & VU_SET_ACTION))
+		return -EINVAL;
+	/* The only legal count of zero is "disable the whole index". */
+	if (!set->count)
+		return set->start == 0 && set->flags ==
+						  (VU_SET_NONE | VU_SET_TRIGGER)
+			       ? 0
+			       : -EINVAL;
+	return range_inside(set->start, set->count, count) ? 0 : -EINVAL;
+}
+
+int vu_irq_set(struct vu_conn *c)
+{
+	struct vu_set_irqs set;
+	uint32_t count;
+	int err;
+
+	memcpy(&set, c->in, sizeof(set));
+	if (set.index >= VU_NR_IRQS)
+		return -EINVAL;
+	count = irq_count(c, set.index);
+	err = check_set(&set, count);
+	if (err)
+		return err;
+	if (!set.count)
+		return unbind(c, 0, count);
+	if (set.flags & VU_SET_EVENTFD)
+		return set_eventfds(c, &set);
+	if (set.flags & VU_SET_BOOL)
+		return set_bools(c, &set);
+	return pciring_irq_control(c->p, c->info.function, set.start, set.count,
+				   action_of(set.flags));
+}
