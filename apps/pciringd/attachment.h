@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * attachment.h - the service's half of one attached VMM or proxy connection
+ *
+ * A channel, the link of the machine that it feeds, and the guest memory lent
+ * through it.  What a client asks over the attach socket is carried out here
+ * and done when the call returns.
+ *
+ * Threads   the control thread; the link is touched on the machine's loop
+ * Memory    created and destroyed here; descriptors stay the caller's unless
+ *           the call says otherwise
+ * Trust     every value is the client's.  Limits: regions and bytes by the
+ *           service, vectors by the function's table
+ */
+#ifndef APPS_PCIRINGD_ATTACHMENT_H
+#define APPS_PCIRINGD_ATTACHMENT_H
+
+#include "apps/pciringd/service.h"
+
+struct attachment {
+	struct service_machine *machine; /* borrowed */
+	char name[PCIRING_NAME_MAX];	 /* who, in his own words */
+	int pid;
+	struct channel channel;
+	struct link link;
+	uint64_t bytes; /* of lent memory that is mapped here */
+	struct attachment *next;
+};
+
+/* As the hello asks: -EINVAL, -ENOENT no such function, -EBUSY. */
+int attachment_create(struct service_machine *m, const struct msg_hello *hello,
+		      int pid, struct attachment **out);
+
+/* Functions are reset, everything lent is unmapped, everything closed. */
+void attachment_destroy(struct attachment *a);
+
+/* @fd -1: a hole.  -EINVAL, -EEXIST, -ENOSPC, -EACCES. */
+int attachment_dma_map(struct attachment *a, const struct msg_dma *dma, int fd);
+/* With MSG_DMA_ALL: everything.  -ENOENT. */
+int attachment_dma_unmap(struct attachment *a, const struct msg_dma *dma);
+
+int attachment_info(struct attachment *a, uint16_t bdf,
+		    struct pciring_function_info *info);
+int attachment_reset(struct attachment *a, uint16_t bdf);
+
+/* Takes over all @nr_fds descriptors on success.  -EINVAL, -ENOENT, -ERANGE. */
+int attachment_irq_bind(struct attachment *a, const struct msg_irq_bind *bind,
+			const int *fds, unsigned int nr_fds);
+int attachment_irq_control(struct attachment *a,
+			   const struct msg_irq_bind *control);
+
+#endif

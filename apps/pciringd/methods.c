@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How: each method takes its parameters, which the table has checked, out of
+ * the object and hands them to the noun that does it.
+ */
+#include "apps/pciringd/methods.h"
+
+#include <unistd.h>
+
+#include "apps/pciringd/config.h"
+#include "apps/pciringd/control.h"
+#include "apps/pciringd/service.h"
+#include "apps/pciringd/show.h"
+#include "apps/pciringd/stats.h"
+
+static const char *get_string(json_t *params, const char *name)
+{
+	return json_string_value(json_object_get(params, name));
+}
+
+static json_t *done(int err)
+{
+	return err ? NULL : json_true();
+}
+
+static json_t *no_machine(struct service_error *e, const char *param,
+			  const char *name)
+{
+	service_fail(e, -ENOENT, param, "no machine \"%.64s\"", name);
+	return NULL;
+}
+
+/* ---- service.*, rpc.* ------------------------------------------------------- */
+
+static json_t *device_list(void)
+{
+	json_t *list = json_array(), *options;
+
+	for (unsigned int i = 0; device_types[i]; i++) {
+		options = json_array();
+		for (const char *const *o = device_types[i]->options; o && *o;
+		     o++)
+			json_array_append_new(options, json_string(*o));
+		json_array_append_new(list,
+				      json_pack("{ss ss so}", "name",
+						device_types[i]->name, "help",
+						device_types[i]->help,
+						"options", options));
+	}
+	return list;
+}
+
+static json_t *loop_list(const struct service *s)
+{
+	json_t *list = json_array(), *idle;
+	struct loop_stats stats;
+
+	for (unsigned int i = 0; s->loop && i < s->nr_loops; i++) {
+		loop_get_stats(s->loop[i], &stats);
+		idle = loop_idle_us(s->loop[i]) < 0
+			       ? json_string("off")
+			       : json_integer(loop_idle_us(s->loop[i]));
+		json_array_append_new(
+			list,
+			json_pack("{si si so sI sI sI}", "loop", (int)i,
+				  "machines", (int)loop_machines(s->loop[i]),
+				  "idle_us", idle, "turns",
+				  (json_int_t)stats.turns, "turns_with_work",
+				  (json_int_t)stats.turns_with_work, "sleeps",
+				  (json_int_t)stats.sleeps));
+	}
+	return list;
+}
+
+static json_t *attach_stats(const struct service_attach_stats *a)
+{
+	return json_pack(
+		"{sI sI sI sI sI sI}", "accepted", (json_int_t)a->accepted,
+		"refused", (json_int_t)a->refused, "hellos",
+		(json_int_t)a->hellos, "broken", (json_int_t)a->broken, "slow",
+		(json_int_t)a->slow, "silent", (json_int_t)a->silent);
+}
+
+static json_t *service_info(void *ctx, json_t *params, struct service_error *e)
+{
+	const struct service *s = ctx;
+	json_int_t up = (json_int_t)(control_now_ms() - s->started_ms) / 1000;
+
+	(void)params;
+	(void)e;
+	return json_pack("{ss s[ii] si sI si so so so sI}", "version",
+			 PCIRING_VERSION, "attach_protocol",
+			 PCIRING_VERSION_MAJOR, PCIRING_VERSION_MINOR, "pid",
+			 (int)getpid(), "uptime_seconds", up, "machines",
+			 (int)s->nr_machines, "loops", loop_list(s), "devices",
+			 device_list(), "attach", attach_stats(&s->attach),
+			 "truncations", (json_int_t)gpa_truncations());
+}
+
+static json_t *help(void *ctx, json_t *params, struct service_error *e)
+{
+	(void)ctx;
+	(void)params;
+	(void)e;
+	return rpc_help(service_methods);
+}
+
+/* ---- machine.* -------------------------------------------------------------- */
+
+static json_t *machine_create_method(void *ctx, json_t *params,
+				     struct service_error *e)
+{
+	const json_t *loop = json_object_get(params, "loop");
+	json_int_t index = loop ? json_integer_value(loop) : -1;
+
+	if (loop && (index < 0 || index >= INT16_MAX)) {
+		service_fail(e, -EINVAL, "loop", "no such loop");
+		return NULL;
+	}
+	return done(service_machine_create(ctx, get_string(params, "name"),
+					   (int)index, e));
+}
+
+static json_t *machine_destroy_method(void *ctx, json_t *params,
+				      struct service_error *e)
+{
+	bool force = json_is_true(json_object_get(params, "force"));
+
+	return done(service_machine_destroy(ctx, get_string(params, "name"),
+					    force, e));
+}
+
+static json_t *machine_list(void *ctx, json_t *params, struct service_error *e)
+{
+	(void)params;
+	(void)e;
+	return show_machines(ctx);
+}
+
+static json_t *machine_show(void *ctx, json_t *params, struct service_error *e)
+{
+	const char *name = get_string(params, "name");
+	struct service_machine *m = service_find(ctx, name);
+
+	return m ? show_machine(m) : no_machine(e, "name", name);
+}
+
+/* ---- function.*, socket.* ---------------------------------------------------- */
+
+static json_t *function_create(void *ctx, json_t *params,
+			       struct service_error *e)
+{
+	return done(service_function_create(
+		ctx, get_string(params, "machine"),
+		get_string(params, "address"), get_string(params, "device"),
+		json_object_get(params, "options"), e));
+}
+
+static json_t *function_destroy(void *ctx, json_t *params,
+				struct service_error *e)
+{
+	return done(service_function_destroy(ctx, get_string(params, "machine"),
+					     get_string(params, "address"), e));
+}
+
+static json_t *socket_create(void *ctx, json_t *params, struct service_error *e)
+{
+	return done(service_socket_create(ctx, get_string(params, "machine"),
+					  get_string(params, "address"),
+					  get_string(params, "path"), e));
+}
+
+static json_t *socket_destroy(void *ctx, json_t *params,
+			      struct service_error *e)
+{
+	return done(service_socket_destroy(ctx, get_string(params, "machine"),
+					   get_string(params, "address"), e));
+}
+
+/* ---- stats.get, config.get ----------------------------------------------------- */
+
+static json_t *stats_get(void *ctx, json_t *params, struct service_error *e)
+{
+	const char *name = get_string(params, "machine");
+	struct service_machine *m;
+
+	if (!name)
+		return stats_all(ctx);
+	m = service_find(ctx, name);
+	return m ? stats_machine(m) : no_machine(e, "machine", name);
+}
+
+static json_t *config_get(void *ctx, json_t *params, struct service_error *e)
+{
+	(void)params;
+	(void)e;
+	return config_write(ctx);
+}
+
+/* ---- The table --------------------------------------------------------------- */
+
+static const struct param no_params[] = { { .name = NULL } };
+
+static const struct param name_params[] = {
+	{ "name", PARAM_STRING, true, "the machine's name" },
+	{ .name = NULL },
+};
+
+static const struct param machine_create_params[] = {
+	{ "name", PARAM_STRING, true, "1 to 63 of A-Z a-z 0-9 _ . -" },
+	{ "loop", PARAM_INTEGER, false,
+	  "the poll loop that runs it; default: the least loaded" },
+	{ .name = NULL },
+};
+
+static const struct param machine_destroy_params[] = {
+	{ "name", PARAM_STRING, true, "the machine's name" },
+	{ "force", PARAM_BOOLEAN, false, "even while a VMM is attached" },
+	{ .name = NULL },
+};
+
+static const struct param function_params[] = {
+	{ "machine", PARAM_STRING, true, "the machine's name" },
+	{ "address", PARAM_STRING, true, "where it is plugged: 00:01.0" },
+	{ .name = NULL },
+};
+
+static const struct param function_create_params[] = {
+	{ "machine", PARAM_STRING, true, "the machine's name" },
+	{ "address", PARAM_STRING, true, "where it is plugged: 00:01.0" },
+	{ "device", PARAM_STRING, true,
+	  "the device type; service.info lists them" },
+	{ "options", PARAM_OBJECT, false, "of the device, key to value" },
+	{ .name = NULL },
+};
+
+static const struct param socket_create_params[] = {
+	{ "machine", PARAM_STRING, true, "the machine's name" },
+	{ "address", PARAM_STRING, true, "the function: 00:01.0" },
+	{ "path", PARAM_STRING, true,
+	  "absolute; where the VMM's vfio-user client connects" },
+	{ .name = NULL },
+};
+
+static const struct param stats_params[] = {
+	{ "machine", PARAM_STRING, false, "its name; default: all" },
+	{ .name = NULL },
+};
+
+const struct rpc_method service_methods[] = {
+	{ "service.info", "version, loops and device types", false, no_params,
+	  service_info },
+	{ "service.help", "all methods with their parameters", false, no_params,
+	  help },
+	{ "rpc.help", "the same as service.help", false, no_params, help },
+	{ "machine.create", "a new machine, without functions", true,
+	  machine_create_params, machine_create_method },
+	{ "machine.destroy", "remove a machine with all its functions", false,
+	  machine_destroy_params, machine_destroy_method },
+	{ "machine.list", "all machines in short", false, no_params,
+	  machine_list },
+	{ "machine.show",
+	  "one machine: functions, BARs, queues, sockets, who "
+	  "is attached",
+	  false, name_params, machine_show },
+	{ "function.create", "plug a new function into a machine", true,
+	  function_create_params, function_create },
+	{ "function.destroy", "unplug and remove a function", false,
+	  function_params, function_destroy },
+	{ "socket.create",
+	  "have the machine's vfio-user proxy serve a function on a socket",
+	  true, socket_create_params, socket_create },
+	{ "socket.destroy", "stop serving it there", false, function_params,
+	  socket_destroy },
+	{ "stats.get", "counters", false, stats_params, stats_get },
+	{ "config.get", "what is there now, as a configuration file", false,
+	  no_params, config_get },
+	{ .name = NULL },
+};

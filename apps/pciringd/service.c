@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How: two singly linked lists, machines and their functions, searched from
+ * the front: the operator's hand is slow, and the loops never look here.
+ *
+ * A function that is plugged into or unplugged from a running machine is a
+ * change of lists that a turn walks, so all of it happens on the machine's
+ * loop, between two turns.
+ */
+#include "apps/pciringd/service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "apps/pciringd/address.h"
+#include "apps/pciringd/control.h"
+
+#define MAX_OPTIONS 32
+
+void service_init(struct service *s, struct loop **loop, unsigned int nr_loops)
+{
+	*s = (struct service){
+		.loop = loop,
+		.nr_loops = nr_loops,
+		.limits = { .regions = GPA_MAX_REGIONS, .bytes = BIT_ULL(46) },
+		.started_ms = control_now_ms(),
+	};
+}
+
+void service_run(struct service_machine *m, loop_fn *fn, void *arg)
+{
+	if (m->loop)
+		loop_call(m->loop, fn, arg);
+	else
+		fn(arg);
+}
+
+struct service_machine *service_find(struct service *s, const char *name)
+{
+	struct service_machine *m = s->machines;
+
+	while (m && strcmp(m->machine->name, name))
+		m = m->next;
+	return m;
+}
+
+struct service_function *service_function(struct service_machine *m,
+					  uint16_t bdf)
+{
+	struct service_function *f = m->functions;
+
+	while (f && f->bdf != bdf)
+		f = f->next;
+	return f;
+}
+
+/* ---- Finding what a request names ---------------------------------------- */
+
+static int find_machine(struct service *s, const char *name, const char *param,
+			struct service_machine **m, struct service_error *e)
+{
+	*m = service_find(s, name);
+	if (!*m)
+		return service_fail(e, -ENOENT, param, "no machine \"%.64s\"",
+				    name);
+	return 0;
+}
+
+static int parse_address(const char *text, uint16_t *bdf,
+			 struct service_error *e)
+{
+	if (address_parse(text, bdf))
+		return service_fail(e, -EINVAL, "address",
+				    "\"%.32s\" is no address such as 00:01.0",
+				    text);
+	if (BDF_BUS(*bdf))
+		return service_fail(e, -EINVAL, "address",
+				    "\"%s\" is not on bus 0, the only one",
+				    text);
+	return 0;
+}
+
+static int find_function(struct service *s, const char *machine,
+			 const char *address, struct service_machine **m,
+			 struct service_function **f, struct service_error *e)
+{
+	uint16_t bdf;
+	int err;
+
+	err = find_machine(s, machine, "machine", m, e);
+	if (!err)
+		err = parse_address(address, &bdf, e);
+	if (err)
+		return err;
+	*f = service_function(*m, bdf);
+	if (!*f)
+		return service_fail(e, -ENOENT, "address",
+				    "machine \"%s\" has no function %s",
+				    machine, address);
+	return 0;
+}
+
+/* ---- Machines ------------------------------------------------------------ */
+
+static struct loop *least_loaded(const struct service *s)
+{
+	struct loop *best = s->loop[0];
+
+	for (unsigned int i = 1; i < s->nr_loops; i++)
+		if (loop_machines(s->loop[i]) < loop_machines(best))
+			best = s->loop[i];
+	return best;
+}
+
+static int check_machine(struct service *s, const char *name, int loop,
+			 struct service_error *e)
+{
+	if (service_find(s, name))
+		return service_fail(e, -EEXIST, "name",
+				    "there is a machine \"%.64s\" already",
+				    name);
+	if (loop < -1 || loop >= (int)s->nr_loops)
+		return service_fail(e, -EINVAL, "loop",
+				    "no loop %d; there are 0 to %u", loop,
+				    s->nr_loops - 1);
+	if (s->nr_machines >= SERVICE_MAX_MACHINES)
+		return service_fail(e, -ENOSPC, NULL,
+				    "%u machines are the most there can be",
+				    SERVICE_MAX_MACHINES);
+	return 0;
+}
+
+static void list_append(struct service *s, struct service_machine *m)
+{
+	struct service_machine **p = &s->machines;
+
+	while (*p)
+		p = &(*p)->next;
+	*p = m;
+	s->nr_machines++;
+}
+
+int service_machine_create(struct service *s, const char *name, int loop,
+			   struct service_error *e)
+{
+	struct service_machine *m;
+	int err = check_machine(s, name, loop, e);
+
+	if (err)
+		return err;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return service_fail(e, -ENOMEM, NULL, "out of memory");
+	m->service = s;
+	m->wanted_loop = loop;
+	err = machine_create(name, &m->machine);
+	if (err == -EINVAL) {
+		service_fail(e, err, "name",
+			     "a name has 1 to %u characters of "
+			     "A-Z a-z 0-9 _ . -",
+			     MACHINE_NAME_MAX - 1);
+		goto free_machine;
+	} else if (err) {
+		service_fail(e, err, NULL, "cannot create the machine: %s",
+			     strerror(-err));
+		goto free_machine;
+	}
+	if (s->loop) {
+		m->loop = loop < 0 ? least_loaded(s) : s->loop[loop];
+		err = loop_add(m->loop, m->machine);
+		if (err) {
+			service_fail(e, err, "loop", "loop %u is full",
+				     loop_index(m->loop));
+			goto destroy_machine;
+		}
+	}
+	list_append(s, m);
+	return 0;
+
+destroy_machine:
+	machine_destroy(m->machine);
+free_machine:
+	free(m);
+	return err;
+}
+
+static void free_function(struct service_function *f)
+{
+	json_decref(f->options);
+	free(f);
+}
+
+static void free_machine(struct service_machine *m)
+{
+	struct service_function *f;
+
+	if (m->loop)
+		loop_remove(m->loop, m->machine);
+	machine_destroy(m->machine);
+	while ((f = m->functions)) {
+		m->functions = f->next;
+		free_function(f);
+	}
+	free(m);
+}
+
+int service_machine_destroy(struct service *s, const char *name, bool force,
+			    struct service_error *e)
+{
+	struct service_machine **p = &s->machines;
+	struct service_machine *m;
+	int err = find_machine(s, name, "name", &m, e);
+
+	if (err)
+		return err;
+	if (m->attachments && !force)
+		return service_fail(e, -EBUSY, "name",
+				    "a VMM is attached to \"%s\"; end it "
+				    "first, or use force",
+				    name);
+	if (s->ops && s->ops->end_attachments)
+		s->ops->end_attachments(s->ctx, m);
+	while (*p != m)
+		p = &(*p)->next;
+	*p = m->next;
+	s->nr_machines--;
+	free_machine(m);
+	return 0;
+}
+
+void service_fini(struct service *s)
+{
+	struct service_machine *m;
+
+	while ((m = s->machines)) {
+		if (s->ops && s->ops->end_attachments)
+			s->ops->end_attachments(s->ctx, m);
+		s->machines = m->next;
+		free_machine(m);
+	}
+	s->nr_machines = 0;
+}
+
+/* ---- Functions ----------------------------------------------------------- */
+
+/* An option's value as the device types want it: text.  NULL: not a scalar. */
+static json_t *option_text(const json_t *value)
+{
+	if (json_is_string(value))
+		return json_string(json_string_value(value));
+	if (json_is_boolean(value))
+		return json_string(json_is_true(value) ? "true" : "false");
+	if (json_is_integer(value))
+		return json_sprintf("%" JSON_INTEGER_FORMAT,
+				    json_integer_value(value));
+	return NULL;
+}
+
+static int copy_options(json_t *from, json_t **out, struct service_error *e)
+{
+	json_t *to = json_object();
+	char param[80];
+	const char *key;
+	json_t *value;
+
+	if (json_object_size(from) > MAX_OPTIONS) {
+		json_decref(to);
+		return service_fail(e, -EINVAL, "options",
+				    "more than %u options", MAX_OPTIONS);
+	}
+	json_object_foreach(from, key, value)
+	{
+		if (!json_object_set_new(to, key, option_text(value)))
+			continue;
+		json_decref(to);
+		snprintf(param, sizeof(param), "options.%s", key);
+		return service_fail(e, -EINVAL, param,
+				    "must be a string, an integer or a "
+				    "boolean");
+	}
+	*out = to;
+	return 0;
+}
+
+static int find_type(const char *name, const struct device_type **type,
+		     struct service_error *e)
+{
+	char names[256] = "";
+	size_t n = 0;
+
+	*type = device_type_find(name);
+	if (*type)
+		return 0;
+	for (unsigned int i = 0; device_types[i] && n < sizeof(names); i++)
+		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s",
+				      i ? ", " : "", device_types[i]->name);
+	return service_fail(e, -EINVAL, "device",
+			    "no device type \"%.64s\"; there are: %s", name,
+			    names);
+}
+
+struct plug {
+	struct machine *machine;
+	uint16_t bdf;
+	const struct device_type *type;
+	struct device_option option[MAX_OPTIONS];
+	unsigned int nr_options;
+	struct function *function;
+	char error[256];
+	int err;
+};
+
+static void plug(void *arg)
+{
+	struct plug *p = arg;
+
+	p->err = machine_plug(p->machine, p->bdf, p->type, p->option,
+			      p->nr_options, &p->function, p->error,
+			      sizeof(p->error));
+}
+
+static int plug_failed(const struct plug *p, struct service_error *e)
+{
+	if (p->error[0])
+		return service_fail(e, p->err, "options", "%s", p->error);
+	return service_fail(e, p->err, NULL, "cannot create a %s: %s",
+			    p->type->name, strerror(-p->err));
+}
+
+static void insert_function(struct service_machine *m,
+			    struct service_function *f)
+{
+	struct service_function **p = &m->functions;
+
+	while (*p && (*p)->bdf < f->bdf)
+		p = &(*p)->next;
+	f->next = *p;
+	*p = f;
+}
+
+static int plug_function(struct service_machine *m, struct service_function *f,
+			 const struct device_type *type,
+			 struct service_error *e)
+{
+	struct plug p = { .machine = m->machine, .bdf = f->bdf, .type = type };
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(f->options, key, value)
+	{
+		p.option[p.nr_options++] = (struct device_option){
+			.key = key, .value = json_string_value(value)
+		};
+	}
+	service_run(m, plug, &p);
+	if (p.err)
+		return plug_failed(&p, e);
+	f->function = p.function;
+	insert_function(m, f);
+	return 0;
+}
+
+int service_function_create(struct service *s, const char *machine,
+			    const char *address, const char *device,
+			    json_t *options, struct service_error *e)
+{
+	const struct device_type *type;
+	struct service_function *f;
+	struct service_machine *m;
+	uint16_t bdf;
+	int err;
+
+	err = find_machine(s, machine, "machine", &m, e);
+	if (!err)
+		err = parse_address(address, &bdf, e);
+	if (!err)
+		err = find_type(device, &type, e);
+	if (err)
+		return err;
+	if (service_function(m, bdf))
+		return service_fail(e, -EEXIST, "address",
+				    "machine \"%s\" has a function %s already",
+				    machine, address);
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return service_fail(e, -ENOMEM, NULL, "out of memory");
+	f->bdf = bdf;
+	err = copy_options(options, &f->options, e);
+	if (!err)
+		err = plug_function(m, f, type, e);
+	if (err)
+		free_function(f);
+	return err;
+}
+
+static void unplug(void *arg)
+{
+	struct plug *p = arg;
+
+	p->err = machine_unplug(p->machine, p->bdf);
+}
+
+int service_function_destroy(struct service *s, const char *machine,
+			     const char *address, struct service_error *e)
+{
+	struct service_function **pos;
+	struct service_function *f;
+	struct service_machine *m;
+	struct plug p;
+	int err;
+
+	err = find_function(s, machine, address, &m, &f, e);
+	if (err)
+		return err;
+	p = (struct plug){ .machine = m->machine, .bdf = f->bdf };
+	service_run(m, unplug, &p);
+	if (p.err)
+		return service_fail(e, p.err, "address",
+				    "a VMM is attached to %s; end it first",
+				    address);
+	if (f->socket.path[0] && s->ops && s->ops->socket_removed)
+		s->ops->socket_removed(s->ctx, m, f);
+	for (pos = &m->functions; *pos != f; pos = &(*pos)->next)
+		;
+	*pos = f->next;
+	free_function(f);
+	return 0;
+}
+
+/* ---- Sockets ------------------------------------------------------------- */
+
+static bool path_is_taken(const struct service *s, const char *path)
+{
+	for (struct service_machine *m = s->machines; m; m = m->next)
+		for (struct service_function *f = m->functions; f; f = f->next)
+			if (!strcmp(f->socket.path, path))
+				return true;
+	return false;
+}
+
+static int check_path(const struct service *s, const char *path,
+		      struct service_error *e)
+{
+	if (path[0] != '/')
+		return service_fail(e, -EINVAL, "path",
+				    "\"%.64s\" is not an absolute path", path);
+	if (strlen(path) >= MSG_PATH_MAX)
+		return service_fail(e, -EINVAL, "path",
+				    "longer than %u bytes, what a Unix socket "
+				    "can have",
+				    MSG_PATH_MAX - 1);
+	if (path_is_taken(s, path))
+		return service_fail(e, -EEXIST, "path",
+				    "another function has the socket %s", path);
+	return 0;
+}
+
+int service_socket_create(struct service *s, const char *machine,
+			  const char *address, const char *path,
+			  struct service_error *e)
+{
+	struct service_function *f;
+	struct service_machine *m;
+	int err;
+
+	err = find_function(s, machine, address, &m, &f, e);
+	if (!err)
+		err = check_path(s, path, e);
+	if (err)
+		return err;
+	if (f->socket.path[0])
+		return service_fail(e, -EEXIST, "address",
+				    "%s has the socket %s already", address,
+				    f->socket.path);
+	f->socket = (struct service_socket){ .reported = false };
+	memcpy(f->socket.path, path, strlen(path) + 1);
+	if (s->ops && s->ops->socket_added)
+		s->ops->socket_added(s->ctx, m, f);
+	return 0;
+}
+
+int service_socket_destroy(struct service *s, const char *machine,
+			   const char *address, struct service_error *e)
+{
+	struct service_function *f;
+	struct service_machine *m;
+	int err = find_function(s, machine, address, &m, &f, e);
+
+	if (err)
+		return err;
+	if (!f->socket.path[0])
+		return service_fail(e, -ENOENT, "address", "%s has no socket",
+				    address);
+	if (s->ops && s->ops->socket_removed)
+		s->ops->socket_removed(s->ctx, m, f);
+	f->socket = (struct service_socket){ .reported = false };
+	return 0;
+}

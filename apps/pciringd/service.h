@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * service.h - the registry: which machines, functions and sockets there are
+ *
+ * What the operator asked for, remembered in his words so that it can be
+ * written back, joined to the objects that do it (transport/machine) and to
+ * the loop that runs them.  A registry without loops does everything but run:
+ * that is how a configuration is checked.
+ *
+ * Limits    SERVICE_MAX_MACHINES; 256 functions a machine (bus 0)
+ * Threads   the control thread.  A running machine is touched only inside
+ *           service_run()
+ * Memory    what is created here is freed here; names are copied
+ * Errors    negative errno with a sentence in @e; nothing was changed then
+ */
+#ifndef APPS_PCIRINGD_SERVICE_H
+#define APPS_PCIRINGD_SERVICE_H
+
+#include <jansson.h>
+
+#include "apps/pciringd/error.h"
+#include "apps/pciringd/loop.h"
+
+#define SERVICE_MAX_MACHINES 1024
+
+struct attachment;
+struct watcher;
+struct service;
+
+/* Where a proxy is to listen for a function's VMM. */
+struct service_socket {
+	char path[MSG_PATH_MAX]; /* empty: none is declared */
+	bool reported;		 /* a proxy has said the following */
+	uint16_t state;		 /* enum msg_socket_state */
+	int32_t error;		 /* negative errno */
+};
+
+struct service_function {
+	uint16_t bdf;
+	struct function *function; /* borrowed: the machine's */
+	json_t *options;	   /* owned: object of strings */
+	struct service_socket socket;
+	struct service_function *next; /* by address */
+};
+
+struct service_machine {
+	struct service *service; /* borrowed */
+	struct machine *machine; /* owned */
+	struct loop *loop;	 /* borrowed; NULL: nothing runs it */
+	int wanted_loop;	 /* as the operator said, or -1 */
+	struct service_function *functions;
+	struct gpa_files files;		/* guest memory, of all attachments */
+	struct attachment *attachments; /* borrowed: attach_server's */
+	struct watcher *watcher;	/* borrowed: attach_server's; or NULL */
+	struct service_machine *next;
+};
+
+/* Of one attachment; more is refused with -ENOSPC. */
+struct service_limits {
+	uint32_t regions;
+	uint64_t bytes; /* of guest memory */
+};
+
+/* What happened at the attach socket. */
+struct service_attach_stats {
+	uint64_t accepted;
+	uint64_t refused; /* other users, or too many connections */
+	uint64_t hellos;  /* that led to an attachment or a watcher */
+	uint64_t broken;  /* ended for packets that make no sense */
+	uint64_t slow;	  /* ended for not reading their answers */
+	uint64_t silent;  /* ended for never saying hello */
+};
+
+/* What others need to know of changes; each may be NULL. */
+struct service_ops {
+	/* @f has got a socket, or is about to lose it. */
+	void (*socket_added)(void *ctx, struct service_machine *m,
+			     struct service_function *f);
+	void (*socket_removed)(void *ctx, struct service_machine *m,
+			       struct service_function *f);
+	/* End all attachments and the watcher of @m. */
+	void (*end_attachments)(void *ctx, struct service_machine *m);
+};
+
+struct service {
+	const struct service_ops *ops;
+	void *ctx;
+	const char *dir; /* borrowed; for hints to the operator */
+	struct service_machine *machines; /* in the order of their creation */
+	unsigned int nr_machines;
+	struct loop **loop; /* borrowed: nr_loops, or NULL in a dry run */
+	unsigned int nr_loops;
+	struct service_limits limits;
+	struct service_attach_stats attach;
+	uint64_t started_ms;
+};
+
+/* @loop NULL: a dry run, in which @nr_loops loops could be named. */
+void service_init(struct service *s, struct loop **loop, unsigned int nr_loops);
+void service_fini(struct service *s);
+
+/* Run @fn on the loop of @m, or here if none runs it; done on return. */
+void service_run(struct service_machine *m, loop_fn *fn, void *arg);
+
+/* NULL if there is none. */
+struct service_machine *service_find(struct service *s, const char *name);
+struct service_function *service_function(struct service_machine *m,
+					  uint16_t bdf);
+
+/* -EEXIST, -EINVAL bad name or loop, -ENOSPC.  @loop -1: the least loaded. */
+int service_machine_create(struct service *s, const char *name, int loop,
+			   struct service_error *e);
+/* -ENOENT, -EBUSY while a VMM is attached, unless @force. */
+int service_machine_destroy(struct service *s, const char *name, bool force,
+			    struct service_error *e);
+
+/* @options: object of key to string, number or boolean, or NULL.  -EEXIST,
+ * -ENOENT no such machine, -EINVAL. */
+int service_function_create(struct service *s, const char *machine,
+			    const char *address, const char *device,
+			    json_t *options, struct service_error *e);
+/* -EBUSY while a VMM has it by itself. */
+int service_function_destroy(struct service *s, const char *machine,
+			     const char *address, struct service_error *e);
+
+/* Declare that a proxy shall serve a function at @path, absolute and unused.
+ * -EEXIST. */
+int service_socket_create(struct service *s, const char *machine,
+			  const char *address, const char *path,
+			  struct service_error *e);
+int service_socket_destroy(struct service *s, const char *machine,
+			   const char *address, struct service_error *e);
+
+#endif

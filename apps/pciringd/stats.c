@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How: a snapshot, put into words. */
+#include "apps/pciringd/stats.h"
+
+#include "apps/pciringd/address.h"
+#include "apps/pciringd/snapshot.h"
+
+static void put(json_t *object, const char *key, uint64_t value)
+{
+	json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+static json_t *queue_stats(unsigned int index, const struct snapshot_queue *q)
+{
+	json_t *o = json_object();
+
+	put(o, "index", index);
+	put(o, "size", q->state.size);
+	json_object_set_new(o, "enabled", json_boolean(q->state.enabled));
+	json_object_set_new(o, "broken", json_boolean(q->state.broken));
+	put(o, "kicks", q->stats.kicks);
+	put(o, "chains", q->stats.chains);
+	put(o, "bytes_read", q->stats.bytes_read);
+	put(o, "bytes_written", q->stats.bytes_written);
+	put(o, "interrupts", q->stats.interrupts);
+	put(o, "suppressed", q->stats.suppressed);
+	return o;
+}
+
+/* A link that speaks for one function counts what it posted. */
+static uint64_t posted_to(const struct snapshot *s, uint16_t bdf)
+{
+	const struct attachment *a;
+	uint64_t n = 0;
+
+	for (unsigned int i = 0; i < s->nr_links; i++) {
+		a = s->link[i].of;
+		if (a->link.scope == PCIRING_SCOPE_FUNCTION &&
+		    a->link.bdf == bdf)
+			n += s->link[i].link.posted;
+	}
+	return n;
+}
+
+static json_t *access_stats(const struct snapshot *s,
+			    const struct snapshot_function *f)
+{
+	json_t *o = json_object();
+
+	put(o, "config_read", f->accesses.config_reads);
+	put(o, "config_write", f->accesses.config_writes);
+	put(o, "bar_read", f->accesses.bar_reads);
+	put(o, "bar_write", f->accesses.bar_writes);
+	put(o, "notify", f->notifies);
+	put(o, "posted", posted_to(s, f->of->bdf));
+	put(o, "bad", f->accesses.bad);
+	return o;
+}
+
+static json_t *function_stats(const struct snapshot *s,
+			      const struct snapshot_function *f)
+{
+	json_t *o = json_object(), *queues = json_array();
+	uint64_t chains = 0, bytes = 0;
+	char address[ADDRESS_TEXT];
+
+	for (unsigned int q = 0; q < f->nr_queues; q++) {
+		chains += f->queue[q].stats.chains;
+		bytes += f->queue[q].stats.bytes_read +
+			 f->queue[q].stats.bytes_written;
+		json_array_append_new(queues, queue_stats(q, &f->queue[q]));
+	}
+	json_object_set_new(o, "address",
+			    json_string(address_format(address, f->of->bdf)));
+	json_object_set_new(o, "device",
+			    json_string(f->of->function->type->name));
+	json_object_set_new(o, "accesses", access_stats(s, f));
+	json_object_set_new(o, "queues", queues);
+	put(o, "chains", chains);
+	put(o, "bytes", bytes);
+	put(o, "interrupts", f->interrupts.sent);
+	put(o, "latched", f->interrupts.latched);
+	put(o, "resets", f->virtio_stats.resets);
+	put(o, "needs_reset", f->virtio_stats.needs_reset);
+	put(o, "bad_kicks", f->virtio_stats.bad_kicks);
+	put(o, "bad_writes", f->virtio_stats.bad_writes);
+	return o;
+}
+
+static uint64_t sum(const uint64_t *words, size_t n)
+{
+	uint64_t total = 0;
+
+	while (n--)
+		total += *words++;
+	return total;
+}
+
+/* Distinct files that the machine has mapped, whoever lent them. */
+static unsigned int files_in_use(const struct gpa_files *files)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < GPA_MAX_FILES; i++)
+		n += files->file[i].users > 0;
+	return n;
+}
+
+static json_t *link_stats_of(const struct snapshot_link *l)
+{
+	const struct attachment *a = l->of;
+	json_t *o = json_object();
+	char address[ADDRESS_TEXT];
+	bool whole = a->link.scope == PCIRING_SCOPE_MACHINE;
+
+	json_object_set_new(o, "name", json_string(a->name));
+	put(o, "pid", (uint64_t)a->pid);
+	json_object_set_new(
+		o, "scope",
+		json_string(whole ? "machine"
+				  : address_format(address, a->link.bdf)));
+	put(o, "lanes", a->channel.geo.lanes);
+	put(o, "regions", l->regions);
+	put(o, "files", files_in_use(&a->machine->files));
+	put(o, "bytes_lent", a->bytes);
+	put(o, "requests", l->channel.requests);
+	put(o, "completions", l->channel.completions);
+	put(o, "irqs", l->channel.irqs);
+	put(o, "irq_full", l->channel.irq_full);
+	put(o, "wakes", l->channel.wakes);
+	put(o, "bad_requests", l->channel.bad_requests);
+	put(o, "lost_completions", l->channel.lost_completions);
+	put(o, "reads", sum(l->link.reads, ARRAY_SIZE(l->link.reads)));
+	put(o, "writes", sum(l->link.writes, ARRAY_SIZE(l->link.writes)));
+	put(o, "posted", l->link.posted);
+	put(o, "nowhere", l->link.nowhere);
+	put(o, "refused", l->link.refused);
+	return o;
+}
+
+json_t *stats_machine(struct service_machine *m)
+{
+	json_t *functions, *links;
+	struct snapshot s;
+
+	if (snapshot_take(m, &s))
+		return NULL;
+	functions = json_array();
+	for (unsigned int i = 0; i < s.nr_functions; i++)
+		json_array_append_new(functions,
+				      function_stats(&s, &s.function[i]));
+	links = json_array();
+	for (unsigned int i = 0; i < s.nr_links; i++)
+		json_array_append_new(links, link_stats_of(&s.link[i]));
+	snapshot_fini(&s);
+	return json_pack("{ss si so so}", "machine", m->machine->name, "loop",
+			 m->loop ? (int)loop_index(m->loop) : 0, "functions",
+			 functions, "links", links);
+}
+
+json_t *stats_all(struct service *s)
+{
+	json_t *list = json_array();
+
+	for (struct service_machine *m = s->machines; m; m = m->next)
+		json_array_append_new(list, stats_machine(m));
+	return list;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How: a command becomes a request on the heap.  The control thread answers it
+ * with JSON, made of what stats.get says, and telemetry's thread turns that
+ * into its own kind of data.  A request that took too long is the control
+ * thread's to free.
+ */
+#include "apps/pciringd/telemetry.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rte_telemetry.h>
+
+#include "apps/pciringd/stats.h"
+
+#define TIMEOUT_MS 1000
+
+static struct {
+	struct control *control;
+	struct service *service;
+} telemetry;
+
+struct query {
+	char cmd[64];
+	char machine[PCIRING_NAME_MAX];
+	char address[16];
+	json_t *answer; /* owned */
+};
+
+/* ---- On the control thread ---------------------------------------------------- */
+
+static json_t *machine_names(struct service *s)
+{
+	json_t *list = json_array();
+
+	for (struct service_machine *m = s->machines; m; m = m->next)
+		json_array_append_new(list, json_string(m->machine->name));
+	return list;
+}
+
+static json_t *function_list(json_t *stats)
+{
+	json_t *list = json_array(), *f;
+	size_t i;
+
+	json_array_foreach(json_object_get(stats, "functions"), i, f)
+	{
+		json_array_append_new(
+			list,
+			json_pack("{sO sO sO sO sO}", "address",
+				  json_object_get(f, "address"), "device",
+				  json_object_get(f, "device"), "chains",
+				  json_object_get(f, "chains"), "bytes",
+				  json_object_get(f, "bytes"), "interrupts",
+				  json_object_get(f, "interrupts")));
+	}
+	return list;
+}
+
+static json_t *queue_list(json_t *stats, const char *address)
+{
+	const char *name;
+	json_t *f;
+	size_t i;
+
+	json_array_foreach(json_object_get(stats, "functions"), i, f)
+	{
+		name = json_string_value(json_object_get(f, "address"));
+		if (!strcmp(name, address))
+			return json_incref(json_object_get(f, "queues"));
+	}
+	return NULL;
+}
+
+static void answer(void *arg)
+{
+	struct query *q = arg;
+	struct service_machine *m;
+	json_t *stats;
+
+	if (!strcmp(q->cmd, "/pciring/machines")) {
+		q->answer = machine_names(telemetry.service);
+		return;
+	}
+	m = service_find(telemetry.service, q->machine);
+	stats = m ? stats_machine(m) : NULL;
+	if (!stats)
+		return;
+	if (!strcmp(q->cmd, "/pciring/functions"))
+		q->answer = function_list(stats);
+	else if (!strcmp(q->cmd, "/pciring/queues"))
+		q->answer = queue_list(stats, q->address);
+	else
+		q->answer = json_incref(json_object_get(stats, "links"));
+	json_decref(stats);
+}
+
+static void release(void *arg)
+{
+	struct query *q = arg;
+
+	json_decref(q->answer);
+	free(q);
+}
+
+/* ---- On telemetry's thread -------------------------------------------------------- */
+
+static void add_member(struct rte_tel_data *d, const char *key,
+		       const json_t *value)
+{
+	if (json_is_string(value))
+		rte_tel_data_add_dict_string(d, key, json_string_value(value));
+	else if (json_is_boolean(value))
+		rte_tel_data_add_dict_int(d, key, json_is_true(value));
+	else if (json_is_integer(value))
+		rte_tel_data_add_dict_u64(d, key,
+					  (uint64_t)json_integer_value(value));
+}
+
+static void add_object(struct rte_tel_data *list, json_t *object)
+{
+	struct rte_tel_data *d = rte_tel_data_alloc();
+	const char *key;
+	json_t *value;
+
+	if (!d)
+		return;
+	rte_tel_data_start_dict(d);
+	json_object_foreach(object, key, value) add_member(d, key, value);
+	if (rte_tel_data_add_array_container(list, d, 0))
+		rte_tel_data_free(d);
+}
+
+static void to_telemetry(json_t *answer_list, struct rte_tel_data *out)
+{
+	const json_t *first = json_array_get(answer_list, 0);
+	json_t *o;
+	size_t i;
+
+	rte_tel_data_start_array(out, json_is_object(first)
+					      ? RTE_TEL_CONTAINER
+					      : RTE_TEL_STRING_VAL);
+	json_array_foreach(answer_list, i, o)
+	{
+		if (json_is_object(o))
+			add_object(out, o);
+		else
+			rte_tel_data_add_array_string(out,
+						      json_string_value(o));
+	}
+}
+
+/* "demo,00:01.0"; either may be missing. */
+static void parse_params(struct query *q, const char *params)
+{
+	const char *comma = params ? strchr(params, ',') : NULL;
+	int n;
+
+	if (!params)
+		return;
+	n = comma ? (int)(comma - params) : (int)strlen(params);
+	snprintf(q->machine, sizeof(q->machine), "%.*s", n, params);
+	if (comma)
+		snprintf(q->address, sizeof(q->address), "%s", comma + 1);
+}
+
+static int command(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+	struct query *q = calloc(1, sizeof(*q));
+	int err;
+
+	if (!q)
+		return -ENOMEM;
+	snprintf(q->cmd, sizeof(q->cmd), "%s", cmd);
+	parse_params(q, params);
+	err = control_call(telemetry.control, answer, q, release, TIMEOUT_MS);
+	if (err)
+		return err;
+	if (q->answer)
+		to_telemetry(q->answer, d);
+	else
+		err = -ENOENT;
+	release(q);
+	return err;
+}
+
+int telemetry_init(struct control *control, struct service *service)
+{
+	static const struct {
+		const char *cmd, *help;
+	} commands[] = {
+		{ "/pciring/machines", "Names of all machines. No parameters" },
+		{ "/pciring/functions",
+		  "Functions of a machine. Parameters: machine" },
+		{ "/pciring/queues",
+		  "Queues of a function. Parameters: machine,address" },
+		{ "/pciring/rings",
+		  "Attachments of a machine. Parameters: machine" },
+	};
+	int err = 0;
+
+	telemetry.control = control;
+	telemetry.service = service;
+	for (unsigned int i = 0; !err && i < ARRAY_SIZE(commands); i++)
+		err = rte_telemetry_register_cmd(commands[i].cmd, command,
+						 commands[i].help);
+	return err;
+}

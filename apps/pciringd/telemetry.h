@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * telemetry.h - the service under DPDK's telemetry: /pciring/...
+ *
+ *	/pciring/machines                    names
+ *	/pciring/functions,MACHINE           addresses and devices
+ *	/pciring/queues,MACHINE,ADDRESS      counters of each queue
+ *	/pciring/rings,MACHINE               counters of each attachment
+ *
+ * Threads   commands arrive on telemetry's thread and are carried out on the
+ *           control thread, with a time limit
+ */
+#ifndef APPS_PCIRINGD_TELEMETRY_H
+#define APPS_PCIRINGD_TELEMETRY_H
+
+#include "apps/pciringd/control.h"
+#include "apps/pciringd/service.h"
+
+/* Once per process; both outlive the EAL. */
+int telemetry_init(struct control *control, struct service *service);
+
+#endif
