@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * function.h - one function of a machine: device, transport, who listens
+ *
+ * Ties a device to its virtio-pci function and to the link that speaks for it.
+ * Internal to transport/machine; machine.h is what others use.
+ */
+#ifndef TRANSPORT_MACHINE_FUNCTION_H
+#define TRANSPORT_MACHINE_FUNCTION_H
+
+#include "transport/machine/machine.h"
+
+/* Control.  Build an unplugged function; errors as machine_plug(). */
+int function_create(struct machine *m, const struct device_type *type,
+		    const struct device_option *opt, unsigned int nr_opt,
+		    struct function **out, char *error, size_t room);
+/* Control.  Unplugged and without a link. */
+void function_destroy(struct function *f);
+
+/* Loop.  From now on the link's memory and its client are this function's. */
+void function_join(struct function *f, struct link *l);
+/* Loop.  Reset to power-on state; nothing of the link is left in it. */
+void function_leave(struct function *f);
+
+/* Loop.  It has queues with work: a turn will run it. */
+void function_activate(struct function *f);
+
+/* Loop.  The link's map is about to change / has changed. */
+void function_quiesce(struct function *f);
+void function_memory_changed(struct function *f);
+
+/* Loop.  Tell the client which writes it may post now. */
+void link_publish_windows(struct link *l);
+void machine_publish_windows(struct machine *m);
+
+static inline uint16_t function_bdf(const struct function *f)
+{
+	return f->vp.func.bdf;
+}
+
+static inline struct msi_bank *function_bank(struct function *f)
+{
+	return &f->vp.func.msix.bank;
+}
+
+#endif

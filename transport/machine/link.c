@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How: a link walks the machine's function list for what it covers; that list
+ * is short for a link of one function and walked only when the map, the tree
+ * or the attachment changes, never for an access.  An access by function goes
+ * straight to it through the root's table, one by address through a bus.
+ *
+ * The table of postable writes is made again whenever the MMIO bus changed,
+ * before the write that changed it is answered.
+ */
+#include <stdlib.h>
+
+#include "transport/machine/function.h"
+
+bool link_covers(const struct link *l, uint16_t bdf)
+{
+	return l->scope == PCIRING_SCOPE_MACHINE || l->bdf == bdf;
+}
+
+static struct function *link_find(const struct link *l, uint16_t bdf)
+{
+	struct function *f = machine_find(l->machine, bdf);
+
+	return f && f->link == l ? f : NULL;
+}
+
+/* ---- What may be posted --------------------------------------------------- */
+
+static void window_fill(struct seg_window *w, const struct function *f,
+			uint8_t space, uint64_t start)
+{
+	*w = (struct seg_window){
+		.start = start,
+		.length = (uint64_t)VIRTIO_PCI_NOTIFY_MULT *
+			  f->vp.virtio.nr_queues,
+		.function = function_bdf(f),
+		.space = space,
+		.sizes = BIT(1) | BIT(2), /* 2 and 4 bytes */
+	};
+}
+
+void link_publish_windows(struct link *l)
+{
+	struct seg_window w[SEG_WINDOWS];
+	const struct pci_bar *bar;
+	unsigned int n = 0;
+
+	for (struct function *f = l->machine->functions; f; f = f->next) {
+		if (f->link != l)
+			continue;
+		if (n < SEG_WINDOWS)
+			window_fill(&w[n++], f,
+				    PCIRING_SPACE_BAR0 + VIRTIO_PCI_BAR,
+				    VIRTIO_PCI_NOTIFY);
+		bar = &f->vp.func.bar[VIRTIO_PCI_BAR];
+		if (n < SEG_WINDOWS && bar->mapped &&
+		    l->scope == PCIRING_SCOPE_MACHINE)
+			window_fill(&w[n++], f, PCIRING_SPACE_MMIO,
+				    bar->range.base + VIRTIO_PCI_NOTIFY);
+	}
+	channel_set_windows(l->channel, w, n);
+}
+
+/* ---- Attach and detach ------------------------------------------------------ */
+
+static int link_check(const struct machine *m, uint16_t scope, uint16_t bdf)
+{
+	if (scope == PCIRING_SCOPE_FUNCTION && !machine_find(m, bdf))
+		return -ENOENT;
+	for (const struct link *l = m->links; l; l = l->next)
+		if (scope == PCIRING_SCOPE_MACHINE || link_covers(l, bdf))
+			return -EBUSY;
+	return 0;
+}
+
+int link_attach(struct machine *m, struct link *l, struct channel *channel,
+		uint16_t scope, uint16_t bdf, bool remote)
+{
+	int err;
+
+	if (scope > PCIRING_SCOPE_FUNCTION)
+		return -EINVAL;
+	err = link_check(m, scope, bdf);
+	if (err)
+		return err;
+	l->machine = m;
+	l->channel = channel;
+	l->scope = scope;
+	l->bdf = bdf;
+	l->remote = remote;
+	gpa_map_init(&l->map);
+	sink_ring_init(&l->ring, channel);
+	l->next = m->links;
+	m->links = l;
+	for (struct function *f = m->functions; f; f = f->next)
+		if (link_covers(l, function_bdf(f)))
+			function_join(f, l);
+	link_publish_windows(l);
+	return 0;
+}
+
+void link_detach(struct link *l)
+{
+	struct machine *m = l->machine;
+	struct link **p = &m->links;
+
+	for (struct function *f = m->functions; f; f = f->next)
+		if (f->link == l)
+			function_leave(f);
+	while (*p != l)
+		p = &(*p)->next;
+	*p = l->next;
+	l->next = NULL;
+}
+
+bool link_take_region(struct link *l, struct gpa_region *out)
+{
+	const struct gpa_region *r;
+
+	if (!l->map.nr) {
+		gpa_map_fini(&l->map);
+		return false;
+	}
+	r = &l->map.region[l->map.nr - 1];
+	return gpa_map_remove(&l->map, r->gpa, r->size, out) == 0;
+}
+
+/* ---- Memory ----------------------------------------------------------------- */
+
+static void link_quiesce(struct link *l)
+{
+	for (struct function *f = l->machine->functions; f; f = f->next)
+		if (f->link == l)
+			function_quiesce(f);
+}
+
+static void link_memory_changed(struct link *l)
+{
+	for (struct function *f = l->machine->functions; f; f = f->next)
+		if (f->link == l)
+			function_memory_changed(f);
+}
+
+int link_map(struct link *l, const struct gpa_region *r)
+{
+	int err;
+
+	link_quiesce(l);
+	err = gpa_map_insert(&l->map, r);
+	link_memory_changed(l);
+	return err;
+}
+
+int link_unmap(struct link *l, uint64_t gpa, uint64_t size,
+	       struct gpa_region *removed)
+{
+	int err;
+
+	link_quiesce(l);
+	err = gpa_map_remove(&l->map, gpa, size, removed);
+	link_memory_changed(l);
+	return err;
+}
+
+/* ---- Interrupts, reset, info -------------------------------------------------- */
+
+int link_bind(struct link *l, uint16_t bdf, unsigned int vector, int fd,
+	      int *old)
+{
+	struct function *f = link_find(l, bdf);
+
+	if (!f)
+		return -ENOENT;
+	if (vector >= f->eventfds.nr)
+		return -ERANGE;
+	*old = sink_eventfd_bind(&f->eventfds, vector, fd);
+	msi_bank_flush(function_bank(f));
+	return 0;
+}
+
+/* A loopback event ignores enable and masks but takes the guest's message. */
+static void function_trigger(struct function *f, unsigned int v)
+{
+	const struct msi_vector *e = &function_bank(f)->vector[v];
+	struct msi_message m = {
+		.address = e->address,
+		.data = e->data,
+		.requester_id = function_bdf(f),
+		.vector = (uint16_t)v,
+	};
+
+	f->eventfds.sink.ops->send(&f->eventfds.sink, &m);
+}
+
+int link_irq_control(struct link *l, uint16_t bdf, unsigned int start,
+		     unsigned int count, unsigned int action)
+{
+	struct function *f = link_find(l, bdf);
+
+	if (!f)
+		return -ENOENT;
+	if (action > PCIRING_IRQ_TRIGGER)
+		return -EINVAL;
+	if (!range_inside(start, count, f->eventfds.nr))
+		return -ERANGE;
+	for (unsigned int v = start; v < start + count; v++) {
+		if (action == PCIRING_IRQ_TRIGGER)
+			function_trigger(f, v);
+		else
+			sink_eventfd_mask(&f->eventfds, v,
+					  action == PCIRING_IRQ_MASK);
+	}
+	msi_bank_flush(function_bank(f));
+	return 0;
+}
+
+int link_reset(struct link *l, uint16_t bdf)
+{
+	struct function *f = link_find(l, bdf);
+
+	if (!f)
+		return -ENOENT;
+	pci_func_reset(&f->vp.func);
+	machine_publish_windows(l->machine);
+	return 0;
+}
+
+static uint32_t bar_flags(const struct pci_bar *bar)
+{
+	return (bar->flags & PCI_BAR_IO ? PCIRING_BAR_IO : 0) |
+	       (bar->flags & PCI_BAR_64 ? PCIRING_BAR_64BIT : 0) |
+	       (bar->flags & PCI_BAR_PREFETCH ? PCIRING_BAR_PREFETCH : 0);
+}
+
+int link_info(const struct link *l, uint16_t bdf,
+	      struct pciring_function_info *info)
+{
+	struct function *f = link_find(l, bdf);
+	const struct pci_func *func;
+
+	if (!f)
+		return -ENOENT;
+	func = &f->vp.func;
+	memset(info, 0, sizeof(*info));
+	info->function = bdf;
+	info->msix_vectors = func->msix.nr;
+	info->intx_pin =
+		(uint16_t)pci_config_get(&func->config, PCI_INTERRUPT_PIN, 1);
+	info->config_size = PCI_CONFIG_SIZE;
+	for (unsigned int i = 0; i < PCI_NR_BARS; i++) {
+		info->bar_size[i] = func->bar[i].size;
+		info->bar_flags[i] = bar_flags(&func->bar[i]);
+	}
+	return 0;
+}
+
+/* ---- Accesses ------------------------------------------------------------------ */
+
+static uint64_t access_function(struct function *f, const struct msg_access *a,
+				bool write)
+{
+	unsigned int bar = a->space - PCIRING_SPACE_BAR0;
+	uint32_t off =
+		a->address > UINT32_MAX ? UINT32_MAX : (uint32_t)a->address;
+
+	if (a->space == PCIRING_SPACE_CONFIG) {
+		if (!write)
+			return pci_func_config_read(&f->vp.func, off, a->size);
+		pci_func_config_write(&f->vp.func, off, a->size,
+				      (uint32_t)a->value);
+		return 0;
+	}
+	if (!write)
+		return pci_func_bar_read(&f->vp.func, bar, a->address, a->size);
+	pci_func_bar_write(&f->vp.func, bar, a->address, a->size, a->value);
+	return 0;
+}
+
+static uint64_t access_bus(struct link *l, const struct bus *bus,
+			   const struct msg_access *a, bool write)
+{
+	uint64_t value = all_ones(a->size);
+
+	if (write ? !bus_write(bus, a->address, a->size, a->value)
+		  : !bus_read(bus, a->address, a->size, &value))
+		l->stats.nowhere++;
+	return value;
+}
+
+/* A function that is not there: all-ones, as on the bus (rule 3). */
+static uint64_t access_absent(struct link *l, const struct msg_access *a)
+{
+	if (link_covers(l, a->function))
+		l->stats.nowhere++;
+	else
+		l->stats.refused++;
+	return all_ones(a->size);
+}
+
+void link_access(struct link *l, const struct msg_access *a, uint64_t *value)
+{
+	struct machine *m = l->machine;
+	bool write = a->op != MSG_READ;
+	struct function *f;
+
+	assert(a->space <= PCIRING_SPACE_BAR5);
+	if (write)
+		l->stats.writes[a->space]++;
+	else
+		l->stats.reads[a->space]++;
+	if (a->op == MSG_POSTED)
+		l->stats.posted++;
+
+	if (a->space >= PCIRING_SPACE_CONFIG) {
+		f = link_find(l, a->function);
+		*value = f ? access_function(f, a, write) : access_absent(l, a);
+	} else if (l->scope == PCIRING_SCOPE_MACHINE) {
+		*value = access_bus(
+			l, a->space == PCIRING_SPACE_PIO ? &m->pio : &m->mmio,
+			a, write);
+	} else {
+		l->stats.refused++;
+		*value = all_ones(a->size);
+	}
+	if (unlikely(m->mmio.epoch != m->windows_epoch))
+		machine_publish_windows(m);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * machine.h - one VM as the service sees it: its buses, its tree, its links
+ *
+ * A machine belongs to one poll loop.  The control thread builds and changes
+ * it only while that loop runs nothing of it (apps/pciringd/loop: a call that
+ * the loop executes between two turns).
+ *
+ * A *link* is one attachment: a channel, the memory lent through it, and the
+ * functions it speaks for - all of the machine, or one.  A function belongs
+ * to at most one link; without one it has no memory and nobody to interrupt.
+ * When a link ends, its functions are reset and everything it lent is gone.
+ *
+ * Turn      machine_turn() takes requests from every lane (bounded), serves
+ *           queues with work (bounded), retries interrupts that found no room.
+ *           Its cost grows with links and with active functions only
+ * Threads   "control": the control thread while no loop runs the machine;
+ *           "loop": the poll loop that owns it
+ */
+#ifndef TRANSPORT_MACHINE_MACHINE_H
+#define TRANSPORT_MACHINE_MACHINE_H
+
+#include "irq/sink.h"
+#include "ring/channel.h"
+#include "transport/devices/devices.h"
+#include "transport/pci/root.h"
+#include "transport/virtio_pci/virtio_pci.h"
+
+#define MACHINE_NAME_MAX  PCIRING_NAME_MAX
+#define MACHINE_ECAM_BASE 0xe0000000ull /* bus 0, for clients by address */
+
+struct machine;
+struct link;
+
+/* ---- Functions ------------------------------------------------------------ */
+
+struct function {
+	struct virtio_pci vp;
+	struct virtio_device *device;	/* owned */
+	const struct device_type *type; /* what it was created as */
+	struct machine *machine;	/* borrowed */
+	struct link *link;		/* borrowed; NULL: nobody attached */
+	struct sink_eventfd eventfds;	/* vectors bound by the link */
+	struct function *next;		/* in the machine's list */
+	struct function *next_active;	/* in the machine's work list */
+	bool active;
+};
+
+/* ---- Links ----------------------------------------------------------------- */
+
+/* Counters of accesses by space, of one link; words of the owning loop. */
+struct link_stats {
+	uint64_t reads[PCIRING_SPACE_BAR5 + 1];
+	uint64_t writes[PCIRING_SPACE_BAR5 + 1];
+	uint64_t posted;
+	uint64_t nowhere; /* met nothing: all-ones or dropped */
+	uint64_t refused; /* outside the link's scope */
+};
+
+struct link {
+	struct machine *machine; /* borrowed */
+	struct channel *channel; /* owned by who attached it */
+	uint16_t scope;		 /* PCIRING_SCOPE_* */
+	uint16_t bdf;		 /* if scoped to a function */
+	bool remote;		 /* PCIRING_IRQ_REMOTE */
+	uint32_t next_lane;	 /* fairness: where the next turn begins */
+	struct gpa_map map;
+	struct sink_ring ring;
+	struct link_stats stats;
+	struct link *next;
+};
+
+/* ---- The machine ------------------------------------------------------------ */
+
+struct machine {
+	char name[MACHINE_NAME_MAX];
+	uint8_t uuid[16];
+	uint32_t epoch;
+	struct bus mmio, pio;
+	struct pci_root root;
+	struct function *functions;
+	struct link *links;
+	struct function *active_head, **active_tail;
+	uint64_t
+		windows_epoch; /* of the MMIO bus, when windows were published */
+};
+
+/* Control.  -EINVAL bad name (1 to 63 of A-Z a-z 0-9 _ . -), -ENOMEM. */
+int machine_create(const char *name, struct machine **out);
+/* Control.  No link may be left. */
+void machine_destroy(struct machine *m);
+
+/*
+ * Control.  Plug a function of @type at @bdf.  -EBUSY taken, -EINVAL with a
+ * sentence in @error, -ENOMEM.  It belongs at once to a machine-wide link.
+ */
+int machine_plug(struct machine *m, uint16_t bdf,
+		 const struct device_type *type,
+		 const struct device_option *opt, unsigned int nr_opt,
+		 struct function **out, char *error, size_t room);
+/* Control.  -EBUSY while a link of its own is attached, -ENOENT. */
+int machine_unplug(struct machine *m, uint16_t bdf);
+
+struct function *machine_find(const struct machine *m, uint16_t bdf);
+
+/* ---- Links: loop, through a call from the control thread --------------------- */
+
+/*
+ * Attach @channel.  -ENOENT no such function, -EBUSY a link covers it already.
+ * The link struct is the caller's, zeroed; publishes the posted windows.
+ */
+int link_attach(struct machine *m, struct link *l, struct channel *channel,
+		uint16_t scope, uint16_t bdf, bool remote);
+/*
+ * Detach: functions quiesced and reset, bindings gone.  Regions are handed out
+ * one by one by link_take_region() for the control thread to put the files.
+ */
+void link_detach(struct link *l);
+bool link_take_region(struct link *l, struct gpa_region *out);
+
+/* Does the link speak for @bdf? */
+bool link_covers(const struct link *l, uint16_t bdf);
+
+/* Change the memory map: devices are quiesced around it.  When an unmap
+ * returns nothing touches that memory any more.  As gpa_map_insert/remove. */
+int link_map(struct link *l, const struct gpa_region *r);
+int link_unmap(struct link *l, uint64_t gpa, uint64_t size,
+	       struct gpa_region *removed);
+
+/* Bind @fd (-1 unbinds; taken over on success) to a vector; *@old is the
+ * descriptor replaced (-1 none), for the caller to close.  -ENOENT, -ERANGE. */
+int link_bind(struct link *l, uint16_t bdf, unsigned int vector, int fd,
+	      int *old);
+/* PCIRING_IRQ_*; -ENOENT, -ERANGE, -EINVAL. */
+int link_irq_control(struct link *l, uint16_t bdf, unsigned int start,
+		     unsigned int count, unsigned int action);
+int link_reset(struct link *l, uint16_t bdf);
+int link_info(const struct link *l, uint16_t bdf,
+	      struct pciring_function_info *info);
+
+/* ---- The turn: loop ------------------------------------------------------------ */
+
+/* One access of @l, whose op, size and space were checked (channel_take());
+ * *@value is the answer of a read.  Never fails: all-ones, dropped, counted. */
+void link_access(struct link *l, const struct msg_access *a, uint64_t *value);
+
+/* Serve all links and active functions once; true if anything was done or is
+ * left to do. */
+bool machine_turn(struct machine *m);
+
+/* Before a loop sleeps: declare it on every link, then say whether work came
+ * meanwhile (then call machine_awake() and go on). */
+bool machine_sleep(struct machine *m);
+void machine_awake(struct machine *m);
+
+#endif
