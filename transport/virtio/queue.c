@@ -313,6 +313,7 @@ static bool enter_indirect(struct vq_chain *c, const struct desc *d)
 	if (!d->len || d->len % sizeof(*d) || d->addr > UINT64_MAX - d->len)
 		return false;
 	c->indirect = true;
+	c->loaded--; /* holds no data, and this happens once in a chain */
 	c->table = d->addr;
 	c->entries = d->len / (uint32_t)sizeof(*d);
 	c->next = 0;
