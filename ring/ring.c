@@ -19,6 +19,11 @@
 
 #include "ring/msg.h"
 
+/* The other model leaves A1 and A2 to barriers that no sanitizer knows. */
+#ifndef RTE_USE_C11_MEM_MODEL
+#error "build with -DRTE_USE_C11_MEM_MODEL"
+#endif
+
 /* What lies where decides what the peer can reach. */
 #define RING_PRIVATE 128u
 #define RING_INDICES (sizeof(struct rte_ring) - RING_PRIVATE)
