@@ -16,6 +16,7 @@
 #include "apps/vfio-user/proxy.h"
 #include "apps/vfio-user/watch.h"
 
+#define PROGRAM		 "pciring-vfio-user"
 #define SERVICE_TRIES	 100
 #define SERVICE_PAUSE_MS 100
 #define FINI_MS		 700
@@ -76,6 +77,9 @@ static int find_service(struct program *g)
 	if (err == -ENODEV)
 		log_error("the service at %s has no machine '%s'", o->service,
 			  o->machine);
+	else if (err == -EBUSY)
+		log_error("machine '%s' is served by another " PROGRAM,
+			  o->machine);
 	else if (err)
 		log_error("cannot reach the service at %s: %s", o->service,
 			  strerror(-err));
@@ -134,12 +138,12 @@ static int assemble_and_run(struct program *g)
 		return err;
 	err = open_sockets(g);
 	if (!err) {
-		puts("pciring-vfio-user: ready");
+		puts(PROGRAM ": ready");
 		fflush(stdout);
 		err = run(g);
 	}
 	if (err == -EPIPE)
-		log_error("the service has gone");
+		log_error("the service, or the machine, has gone");
 	if (vu_proxy_fini(&g->proxy, FINI_MS)) {
 		/* A thread waits for a service that does not answer; what it
 		 * uses must not be taken down under it. */

@@ -277,19 +277,18 @@ unsigned int vfio_count_fds(pid_t pid)
 	return n;
 }
 
-unsigned int vfio_count_maps(pid_t pid)
+unsigned int vfio_count_maps(pid_t pid, const char *what)
 {
 	unsigned int n = 0;
-	char path[64];
+	char line[512];
 	FILE *f;
-	int c;
 
-	proc_path(path, sizeof(path), pid, "maps");
-	f = fopen(path, "re");
+	proc_path(line, sizeof(line), pid, "maps");
+	f = fopen(line, "re");
 	if (!f)
 		return 0;
-	while ((c = getc(f)) != EOF)
-		n += c == '\n';
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, what) != NULL;
 	fclose(f);
 	return n;
 }

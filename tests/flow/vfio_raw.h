@@ -55,8 +55,9 @@ int vfio_raw_read(struct vfio_raw *v, uint32_t region, uint64_t offset,
 int vfio_raw_write(struct vfio_raw *v, uint32_t region, uint64_t offset,
 		   uint32_t count, uint64_t value);
 
-/* How many descriptors and memory mappings process @pid has (0: this one). */
+/* How many descriptors process @pid has (0: this one), and how many of its
+ * memory mappings have @what in their line. */
 unsigned int vfio_count_fds(pid_t pid);
-unsigned int vfio_count_maps(pid_t pid);
+unsigned int vfio_count_maps(pid_t pid, const char *what);
 
 #endif
