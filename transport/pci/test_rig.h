@@ -29,6 +29,8 @@ struct rig_func {
 	bool master, enabled;
 	uint32_t last_off;
 	unsigned int last_size;
+	unsigned int bar_writes; /* that reached a window, and the last one */
+	uint64_t bar_off;
 };
 
 struct rig {
@@ -107,9 +109,10 @@ static inline void rig_bar_write(void *ctx, uint64_t offset, unsigned int size,
 {
 	const struct pci_bar *bar = ctx;
 
+	(void)size;
 	(void)value;
-	rig_of(bar->func)->last_off = (uint32_t)offset;
-	rig_of(bar->func)->last_size = size;
+	rig_of(bar->func)->bar_off = offset;
+	rig_of(bar->func)->bar_writes++;
 }
 
 static const struct bus_ops rig_bar_ops = {
