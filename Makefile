@@ -72,7 +72,7 @@ $B/obj/%.o: %.c Makefile
 # archive(name, folders): everything in the folders but tests and main().  The
 # folders themselves count too: a file that went away leaves the archive.
 define archive
-$B/lib/$(1).a: $$(call obj,$$(call product,$(2))) $$(wildcard $(2))
+$B/lib/$(1).a: $$(call obj,$$(call product,$(2))) $$(wildcard $(2:%=%/.))
 endef
 $B/lib/%.a:
 	@mkdir -p $(@D)
@@ -180,9 +180,9 @@ soak: ## the long version: fuzzers for ten minutes each, the VMM killed ten time
 
 test-kvm: all ## what needs /dev/kvm: today, Cloud Hypervisor
 	@echo "the reference VMM and its tests are not in this tree"
-	@tests/run -v -t 600 tests/guest/cloud-hypervisor
+	@tests/run -p -v -t 600 tests/guest/cloud-hypervisor
 
-bench: all ## figures as JSON lines: those of bus, ring, irq, scale, proxy that exist
+bench: all ## figures as JSON lines, of whatever there is to measure
 	@test -x $B/bin/pciring-bench || { echo "no pciring-bench here"; exit 1; }
 	@for c in bus ring irq scale proxy; do \
 		$B/bin/pciring-bench --help | grep -qE "^ *$$c\b" || { \

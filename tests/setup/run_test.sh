@@ -49,6 +49,11 @@ expect a_grandchild_that_stays_holds_up_nobody \
 	'2 passed, 0 failed, 1 skipped' 0 . -v -t 5 "sleep 9 & $sum"
 expect a_failing_part_does_not_hide_the_next \
 	'2 passed, 1 failed, 1 skipped' 1 'exit status 1' -v false "$sum"
+all_skipped='echo 0 passed, 0 failed, 1 skipped'
+expect skipping_is_no_failure \
+	'0 passed, 0 failed, 1 skipped' 0 . "$all_skipped"
+expect skipping_is_not_enough_where_something_must_pass \
+	'0 passed, 0 failed, 1 skipped' 1 . -p "$all_skipped"
 expect no_commands_at_all_is_a_failure \
 	'0 passed, 0 failed, 0 skipped' 1 .
 
