@@ -212,11 +212,12 @@ static uint64_t naive_span(uint64_t at, uint64_t len, bool write, void **host)
 
 	for (; n < len; n++) {
 		const struct page *p = &pages[(at + n) / 16 % PAGES];
-		uint8_t *byte = p->host + (at + n) % 16;
+		uint8_t *byte;
 
 		if ((at + n) / 16 >= PAGES || !p->host ||
 		    !(p->flags & (write ? GPA_WRITE : GPA_READ)))
 			break;
+		byte = p->host + (at + n) % 16;
 		if (n == 0)
 			*host = byte;
 		else if (byte != (uint8_t *)*host + n)

@@ -172,6 +172,22 @@ static void function_works_again_after_reset(void **state)
 	}
 }
 
+/* rule 23 */
+static void probe_before_reset_is_forgotten(void **state)
+{
+	struct rig *r = *state;
+
+	rig_add_bar(r, 0, 0, 0x1000, PCI_BAR_64);
+	rig_plug(r, 0, 8);
+	rig_set_bar(r, 0, 0, 0xffffffff);
+	rig_set_bar(r, 0, 1, 0xffffffff);
+	pci_func_reset(rig_func(r, 0));
+	/* The upper half is 0 by reset; nobody has to write it. */
+	rig_set_bar(r, 0, 0, 0xe0000000);
+	rig_command(r, 0, PCI_COMMAND_MEM);
+	assert_int_equal(rig_who(&r->mmio, 0xe0000000), RIG_WHO(0, 0));
+}
+
 /* rule 35 */
 static void capabilities_do_not_move_with_reset_or_plug(void **state)
 {
@@ -267,6 +283,7 @@ int main(void)
 		RIG_TEST(bus_master_is_told_once_for_each_change),
 		RIG_TEST(reset_clears_registers_and_tells_whoever_is_above),
 		RIG_TEST(function_works_again_after_reset),
+		RIG_TEST(probe_before_reset_is_forgotten),
 		RIG_TEST(capabilities_do_not_move_with_reset_or_plug),
 		RIG_TEST(accesses_are_counted_by_kind),
 		RIG_TEST(no_access_whatsoever_is_fatal),

@@ -77,7 +77,7 @@ static void bit_7_of_function_0_follows_its_neighbours(void **state)
 	rig_plug(r, 3, bdf_make(0, 4, 0));
 	assert_int_equal(rig_get(r, 3, PCI_HEADER_TYPE, 1), 0x80);
 	pci_root_unplug(&r->root, rig_func(r, 3));
-	rig_plug(r, 3, bdf_make(0, 5, 0));
+	rig_plug(r, 3, bdf_make(0, 5, 1));
 	assert_int_equal(rig_get(r, 3, PCI_HEADER_TYPE, 1), 0);
 }
 
