@@ -69,6 +69,12 @@ static uint32_t config(struct guest *g, uint32_t off, unsigned int size)
 	return g->ops->config_read(g->ctx, off, size);
 }
 
+static void set_config(struct guest *g, uint32_t off, unsigned int size,
+		       uint32_t value)
+{
+	g->ops->config_write(g->ctx, off, size, value);
+}
+
 static void take_msix(struct guest *g, uint8_t at)
 {
 	const uint32_t table = config(g, at + 4u, 4);
@@ -125,19 +131,14 @@ int guest_find_caps(struct guest *g)
 	return 0;
 }
 
-static void set_bar_register(struct guest *g, unsigned int n, uint32_t value)
-{
-	g->ops->config_write(g->ctx, BAR0 + 4 * n, 4, value);
-}
-
 static uint32_t probe_bar(struct guest *g, unsigned int n)
 {
 	const uint32_t old = config(g, BAR0 + 4 * n, 4);
 	uint32_t mask;
 
-	set_bar_register(g, n, UINT32_MAX);
+	set_config(g, BAR0 + 4 * n, 4, UINT32_MAX);
 	mask = config(g, BAR0 + 4 * n, 4);
-	set_bar_register(g, n, old);
+	set_config(g, BAR0 + 4 * n, 4, old);
 	return mask;
 }
 
@@ -148,7 +149,7 @@ int guest_size_bar(struct guest *g, unsigned int n)
 	uint64_t mask;
 
 	*b = (struct guest_bar){ .size = 0 };
-	g->ops->config_write(g->ctx, COMMAND, 2, command & ~3u);
+	set_config(g, COMMAND, 2, command & ~3u);
 	mask = probe_bar(g, n);
 	b->io = mask & 1;
 	b->is_64 = !b->io && (mask & 6) == 4;
@@ -159,16 +160,16 @@ int guest_size_bar(struct guest *g, unsigned int n)
 	else if (mask)
 		mask |= 0xffffffffull << 32;
 	b->size = mask ? ~mask + 1 : 0;
-	g->ops->config_write(g->ctx, COMMAND, 2, command);
+	set_config(g, COMMAND, 2, command);
 	return b->is_64 ? 2 : 1;
 }
 
 void guest_set_bar(struct guest *g, unsigned int n, uint64_t address)
 {
 	g->bar[n].address = address;
-	set_bar_register(g, n, (uint32_t)address);
+	set_config(g, BAR0 + 4 * n, 4, (uint32_t)address);
 	if (g->bar[n].is_64)
-		set_bar_register(g, n + 1, (uint32_t)(address >> 32));
+		set_config(g, BAR0 + 4 * (n + 1), 4, (uint32_t)(address >> 32));
 }
 
 int guest_place_bars(struct guest *g, uint64_t base)
@@ -194,7 +195,7 @@ void guest_command(struct guest *g, bool memory, bool master)
 
 	command &= ~(COMMAND_MEM | COMMAND_MASTER);
 	command |= (memory ? COMMAND_MEM : 0) | (master ? COMMAND_MASTER : 0);
-	g->ops->config_write(g->ctx, COMMAND, 2, command);
+	set_config(g, COMMAND, 2, command);
 }
 
 void guest_msix_entry(struct guest *g, unsigned int v, uint64_t address,
@@ -212,8 +213,8 @@ void guest_msix_entry(struct guest *g, unsigned int v, uint64_t address,
 
 void guest_msix_control(struct guest *g, bool enable, bool mask_all)
 {
-	g->ops->config_write(g->ctx, g->msix.at + 2u, 2,
-			     (enable ? 0x8000u : 0) | (mask_all ? 0x4000u : 0));
+	set_config(g, g->msix.at + 2u, 2,
+		   (enable ? 0x8000u : 0) | (mask_all ? 0x4000u : 0));
 }
 
 bool guest_msix_pending(struct guest *g, unsigned int v)
@@ -240,30 +241,28 @@ void guest_write(struct guest *g, enum guest_structure s, uint32_t off,
 			  (uint64_t)g->cap[s].offset + off, size, value);
 }
 
-static void set_window(struct guest *g, unsigned int bar, uint32_t off,
-		       unsigned int size)
+/* Returns where its data is. */
+static uint32_t set_window(struct guest *g, unsigned int bar, uint32_t off,
+			   unsigned int size)
 {
 	const uint8_t at = g->cap[GUEST_CAP_ACCESS].at;
 
-	g->ops->config_write(g->ctx, at + 4u, 1, bar);
-	g->ops->config_write(g->ctx, at + 8u, 4, off);
-	g->ops->config_write(g->ctx, at + 12u, 4, size);
+	set_config(g, at + 4u, 1, bar);
+	set_config(g, at + 8u, 4, off);
+	set_config(g, at + 12u, 4, size);
+	return at + 16u;
 }
 
 uint32_t guest_window_read(struct guest *g, unsigned int bar, uint32_t off,
 			   unsigned int size)
 {
-	set_window(g, bar, off, size);
-	return config(g, g->cap[GUEST_CAP_ACCESS].at + 16u,
-		      size == 1 || size == 2 ? size : 4);
+	return config(g, set_window(g, bar, off, size), size);
 }
 
 void guest_window_write(struct guest *g, unsigned int bar, uint32_t off,
 			unsigned int size, uint32_t value)
 {
-	set_window(g, bar, off, size);
-	g->ops->config_write(g->ctx, g->cap[GUEST_CAP_ACCESS].at + 16u,
-			     size == 1 || size == 2 ? size : 4, value);
+	set_config(g, set_window(g, bar, off, size), size, value);
 }
 
 static uint64_t common(struct guest *g, uint32_t off, unsigned int size)
@@ -540,20 +539,27 @@ bool guest_kick_if_wanted(struct guest *g, unsigned int q)
 	return wanted;
 }
 
-void guest_want_interrupts(struct guest *g, unsigned int q, bool on)
+/* As the driver's wish stands now, after every buffer taken. */
+static void tell_wish(struct guest *g, struct guest_queue *gq)
 {
-	struct guest_queue *gq = &g->queue[q];
 	/* An event half a round away is not met before we ask again. */
 	const uint16_t event =
-		on ? gq->last_used : (uint16_t)(gq->last_used + 0x8000);
+		gq->quiet ? (uint16_t)(gq->last_used + 0x8000) : gq->last_used;
 
 	if (g->features & GUEST_F_EVENT_IDX)
 		__atomic_store_n(&gq->avail[2 + gq->size], event,
 				 __ATOMIC_RELAXED);
 	else
-		__atomic_store_n(&gq->avail[0], on ? 0 : AVAIL_NO_INTERRUPT,
+		__atomic_store_n(&gq->avail[0],
+				 gq->quiet ? AVAIL_NO_INTERRUPT : 0,
 				 __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+void guest_want_interrupts(struct guest *g, unsigned int q, bool on)
+{
+	g->queue[q].quiet = !on;
+	tell_wish(g, &g->queue[q]);
 }
 
 uint16_t guest_used_idx(struct guest *g, unsigned int q)
@@ -587,6 +593,7 @@ int guest_poll(struct guest *g, unsigned int q, struct guest_used *used)
 	used->id = __atomic_load_n(&elem[0], __ATOMIC_RELAXED);
 	used->len = __atomic_load_n(&elem[1], __ATOMIC_RELAXED);
 	gq->last_used++;
+	tell_wish(g, gq);
 	if (used->id >= gq->size || !gq->length[used->id])
 		return fail(g, "used a buffer that was not offered");
 	give_back(gq, (uint16_t)used->id);

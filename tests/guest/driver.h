@@ -126,6 +126,7 @@ struct guest_queue {
 	uint16_t avail_idx; /* as we published it */
 	uint16_t last_used;
 	uint16_t kicked_at; /* avail_idx when we last asked if to kick */
+	bool quiet;	    /* wants no interrupts */
 	/* private: what a hostile device cannot reach */
 	uint16_t free_head, nr_free;
 	uint16_t next[GUEST_QUEUE_SIZE];
@@ -246,7 +247,8 @@ int guest_add(struct guest *g, unsigned int q, const struct guest_buf *buf,
 void guest_kick(struct guest *g, unsigned int q);
 bool guest_kick_if_wanted(struct guest *g, unsigned int q);
 
-/* Ask for an interrupt on the next used buffer, or for none. */
+/* Interrupts are wanted from the start: one for what is used after we saw all
+ * there was.  Say if they are. */
 void guest_want_interrupts(struct guest *g, unsigned int q, bool on);
 
 /* The next used buffer: 1, 0 none yet, -1 one that we never offered. */
