@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pciring-bench: figures, each beside those of a rival
+ *
+ * How: a table of measurements, each of which is a file of this folder.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/bench.h"
+
+#define PROGRAM "pciring-bench"
+
+static const struct {
+	const char *name;
+	const char *help;
+	int (*run)(const struct bench_options *o);
+} benches[] = {
+	{ "proxy", "an access through the vfio-user proxy, a bare socket",
+	  bench_proxy },
+};
+
+#define NR_BENCHES (sizeof(benches) / sizeof(benches[0]))
+
+static void help(FILE *out)
+{
+	fprintf(out, "usage: " PROGRAM " MEASUREMENT [--json] [--quick]\n\n");
+	for (size_t i = 0; i < NR_BENCHES; i++)
+		fprintf(out, "  %-8s %s\n", benches[i].name, benches[i].help);
+	fprintf(out,
+		"  %-8s all of them\n\n"
+		"  --json   one JSON object a line\n"
+		"  --quick  only look if it works\n"
+		"  --help, --version\n\n"
+		"Exits with 1 if a bound that a measurement has is not"
+		" kept.\n",
+		"all");
+}
+
+static int usage(const char *what)
+{
+	fprintf(stderr, PROGRAM ": %s (--help tells more)\n", what);
+	return 2;
+}
+
+static int run(const char *name, const struct bench_options *o)
+{
+	bool all = !strcmp(name, "all"), found = false;
+	int code = 0;
+
+	for (size_t i = 0; i < NR_BENCHES; i++) {
+		if (!all && strcmp(name, benches[i].name) != 0)
+			continue;
+		found = true;
+		if (benches[i].run(o))
+			code = 1;
+	}
+	return found ? code : usage("no such measurement");
+}
+
+int main(int argc, char **argv)
+{
+	struct bench_options o = { 0 };
+	const char *name = NULL;
+
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--help")) {
+			help(stdout);
+			return 0;
+		}
+		if (!strcmp(argv[i], "--version")) {
+			puts(PROGRAM " " PCIRING_VERSION);
+			return 0;
+		}
+		if (!strcmp(argv[i], "--json"))
+			o.json = true;
+		else if (!strcmp(argv[i], "--quick"))
+			o.quick = true;
+		else if (argv[i][0] == '-' || name)
+			return usage("unexpected argument");
+		else
+			name = argv[i];
+	}
+	return name ? run(name, &o) : usage("which measurement?");
+}
