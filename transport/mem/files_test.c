@@ -2,9 +2,11 @@
 #include "transport/mem/gpa.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -435,6 +437,58 @@ static void fault_elsewhere_stays_fatal(void **state)
 	assert_int_equal(outcome_of(signal_that_is_no_fault), -SIGBUS);
 }
 
+static _Atomic bool stop;
+
+/* Another machine's control thread, with files of its own. */
+static void *map_and_unmap(void *arg)
+{
+	static struct gpa_files others;
+	int fd[2] = { file_of(PAGE, 0), file_of(64 * PAGE, 0) };
+	struct gpa_file *f[2];
+
+	(void)arg;
+	while (!atomic_load(&stop)) {
+		WANT(gpa_files_get(&others, fd[0], 0, PAGE, true, &f[0]) == 0);
+		WANT(gpa_files_get(&others, fd[1], 0, PAGE, true, &f[1]) == 0);
+		gpa_files_put(&others, f[0]);
+		gpa_files_put(&others, f[1]);
+	}
+	return NULL;
+}
+
+#define ROUNDS 300u
+
+static void fault_while_the_table_changes(void)
+{
+	struct gpa_file *f = NULL;
+	pthread_t other;
+	int fd;
+
+	WANT(gpa_survive_truncation() == 0);
+	WANT(pthread_create(&other, NULL, map_and_unmap, NULL) == 0);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		volatile char *p = truncated(8, 1, &fd);
+
+		WANT(p[0] == 'a');
+		for (unsigned int n = 1; n < 8; n++)
+			WANT(p[n * PAGE] == 0);
+		for (unsigned int n = 0; n < GPA_MAX_FILES; n++)
+			f = files.file[n].base == p ? &files.file[n] : f;
+		gpa_files_put(&files, f);
+		close(fd);
+	}
+	atomic_store(&stop, true);
+	pthread_join(other, NULL);
+	/* Four pages one by one, then all the rest. */
+	WANT(gpa_truncations() == 5 * ROUNDS);
+}
+
+static void r8_a8_handler_sees_the_fields_of_one_file(void **state)
+{
+	(void)state;
+	assert_int_equal(outcome_of(fault_while_the_table_changes), FINE);
+}
+
 #define HUGE (2u << 20)
 
 static void truncate_huge_pages(void)
@@ -495,6 +549,7 @@ int main(void)
 		T(truncation_cannot_use_up_the_mappings_of_the_process),
 		T(unmapping_takes_the_replaced_pages_along),
 		T(fault_elsewhere_stays_fatal),
+		T(r8_a8_handler_sees_the_fields_of_one_file),
 		T(huge_page_is_replaced_as_a_whole),
 	};
 
