@@ -25,7 +25,15 @@ struct sink_ring {
 };
 void sink_ring_init(struct sink_ring *s, struct channel *channel);
 
-/* ---- One eventfd per vector of one function ----------------------------- */
+/*
+ * ---- One eventfd per vector of one function -----------------------------
+ *
+ * Trust   a descriptor is the client's: it may be full, blocking, or no
+ *         eventfd at all.  None of that can make a message sleep; a full
+ *         counter counts as told, what is no eventfd keeps its events pending
+ * Host    each thread that sends holds one aio context (64 of fs.aio-max-nr)
+ *         and one descriptor, for as long as the process lives
+ */
 
 struct sink_eventfd {
 	struct msi_sink sink;
@@ -36,6 +44,7 @@ struct sink_eventfd {
 	uint64_t writes;   /* eventfd writes that succeeded */
 	uint64_t failures; /* descriptor refused the write (peer's fault) */
 };
+/* -ENOMEM; -EAGAIN or -ENOSYS: the system gives no aio context. */
 int sink_eventfd_init(struct sink_eventfd *s, uint16_t nr,
 		      struct msi_sink *otherwise);
 /* Closes all descriptors. */

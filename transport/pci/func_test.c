@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "transport/pci/test_rig.h"
 
-/* rule 8 */
 static void header_shows_the_ids_it_was_built_with(void **state)
 {
 	struct rig *r = *state;
