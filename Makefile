@@ -43,7 +43,7 @@ SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
 BASE   := -std=gnu11 -O2 -g -march=x86-64-v2 -fPIC -fno-semantic-interposition \
 	$(WARN) $(SANITIZE) -I. -D_GNU_SOURCE -DPCIRING_VERSION='"$(VERSION)"'
 ALL_CFLAGS = $(BASE) -DRTE_USE_C11_MEM_MODEL $(DPDK) $(CFLAGS)
-say    = $(if $(V),,@echo '  $(1)  $(2)'; )
+say    = $(if $(V),,@echo '  $(1)  $(2)' >&2; )
 LINK   = $(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS) -o $@ -Wl,--start-group \
 	$(filter %.o %.a,$^) -Wl,--end-group
 
@@ -172,7 +172,7 @@ $(FUZZERS): $B/bin/%: $B/obj/tests/fuzz/%.o $B/lib/fuzz.a $B/lib/guest.a \
 	@mkdir -p $(@D)
 	$(LINK) -fsanitize=fuzzer $(EAL) -ljansson -lpthread
 
-soak: ## the long version: fuzzers for ten minutes each, the VMM killed ten times
+soak: ## each fuzzer for ten minutes, then VMMs killed, ten times over
 	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
 	@MAKEFLAGS=-j$(shell nproc) tests/run -v -t 7200 \
 		'make all fuzz SECONDS=600' $(foreach i,1 2 3 4 5 6 7 8 9 10,\
@@ -182,12 +182,8 @@ test-kvm: all ## what needs /dev/kvm: today, Cloud Hypervisor
 	@echo "the reference VMM and its tests are not in this tree"
 	@tests/run -p -v -t 600 tests/guest/cloud-hypervisor
 
-bench: all ## figures as JSON lines, of whatever there is to measure
-	@test -x $B/bin/pciring-bench || { echo "no pciring-bench here"; exit 1; }
-	@for c in bus ring irq scale proxy; do \
-		$B/bin/pciring-bench --help | grep -qE "^ *$$c\b" || { \
-			echo "bench: $$c is not in this tree"; continue; }; \
-		$B/bin/pciring-bench $$c || exit 1; done
+bench: all ## figures as JSON lines, of all that there is to measure
+	@$B/bin/pciring-bench all --json
 
 install: all ## copy programs and libraries to DESTDIR and PREFIX
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig)
