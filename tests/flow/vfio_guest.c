@@ -69,6 +69,7 @@ int vfio_guest_init(struct vfio_guest *t, uint64_t gpa, uint64_t size)
 	int err;
 
 	t->failed = 0;
+	t->in_flight = 0;
 	t->v.sock = -1;
 	t->ram = memfd_create(VFIO_GUEST_RAM, MFD_CLOEXEC);
 	if (t->ram < 0)

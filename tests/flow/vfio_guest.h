@@ -20,9 +20,10 @@
 struct vfio_guest {
 	struct vfio_raw v;
 	struct guest g;
-	int ram;     /* owned */
-	uint8_t *at; /* RAM as we see it */
-	int failed;  /* the first -errno of an access */
+	int ram;		/* owned */
+	uint8_t *at;		/* RAM as we see it */
+	int failed;		/* the first -errno of an access */
+	unsigned int in_flight; /* commands whose reply has not been taken */
 };
 
 /* RAM, of which [@gpa, @gpa + @size) is the driver's.  Not connected yet. */
