@@ -44,7 +44,16 @@ struct sink_eventfd {
 	uint64_t writes;   /* eventfd writes that succeeded */
 	uint64_t failures; /* descriptor refused the write (peer's fault) */
 };
-/* -ENOMEM; -EAGAIN or -ENOSYS: the system gives no aio context. */
+/*
+ * Make what the calling thread needs to send, so that its first message makes
+ * no syscall but the delivery.  A poll thread calls it once, before it serves
+ * anybody; without it the first message does.  -EAGAIN or -ENOSYS: the system
+ * gives no aio context.
+ */
+int sink_eventfd_prepare(void);
+
+/* -ENOMEM; otherwise as sink_eventfd_prepare(), which it calls: the caller is
+ * told at once where nothing could ever be sent. */
 int sink_eventfd_init(struct sink_eventfd *s, uint16_t nr,
 		      struct msi_sink *otherwise);
 /* Closes all descriptors. */

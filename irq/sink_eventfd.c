@@ -16,8 +16,8 @@
  * counts as delivered.  Costs 330 ns where write(2) costs 140.
  *
  * The context and the empty file belong to the thread that sends.  They are
- * made by its first sink_eventfd_init() or its first message, whatever comes
- * first, and stay for as long as the process.
+ * made by sink_eventfd_prepare(), or else by its first sink_eventfd_init() or
+ * its first message, and stay for as long as the process.
  */
 #include "irq/sink.h"
 
@@ -127,12 +127,17 @@ static const struct msi_sink_ops sink_eventfd_ops = {
 	.send = sink_eventfd_send,
 };
 
+int sink_eventfd_prepare(void)
+{
+	return notifier_prepare(&notifier);
+}
+
 int sink_eventfd_init(struct sink_eventfd *s, uint16_t nr,
 		      struct msi_sink *otherwise)
 {
 	int *fd;
 	bool *masked;
-	int err = notifier_prepare(&notifier);
+	int err = sink_eventfd_prepare();
 
 	if (err)
 		return err;

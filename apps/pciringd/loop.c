@@ -193,6 +193,8 @@ int loop_run(void *arg)
 	int64_t since = 0;
 	bool did;
 
+	/* Where it fails, machines' own set-up fails too and says so. */
+	sink_eventfd_prepare();
 	while (!loop->stop) {
 		did = turn(loop);
 		did |= take_call(loop);
