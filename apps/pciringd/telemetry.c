@@ -2,8 +2,9 @@
 /*
  * How: a command becomes a request on the heap.  The control thread answers it
  * with JSON, made of what stats.get says, and telemetry's thread turns that
- * into its own kind of data.  A request that took too long is the control
- * thread's to free.
+ * into its own kind of data.  That can nest arrays only (up to DPDK 22.11), so
+ * a list of objects becomes an object of columns.  A request that took too long
+ * is the control thread's to free.
  */
 #include "apps/pciringd/telemetry.h"
 
@@ -106,49 +107,60 @@ static void release(void *arg)
 
 /* ---- On telemetry's thread -------------------------------------------------------- */
 
-static void add_member(struct rte_tel_data *d, const char *key,
-		       const json_t *value)
-{
-	if (json_is_string(value))
-		rte_tel_data_add_dict_string(d, key, json_string_value(value));
-	else if (json_is_boolean(value))
-		rte_tel_data_add_dict_int(d, key, json_is_true(value));
-	else if (json_is_integer(value))
-		rte_tel_data_add_dict_u64(d, key,
-					  (uint64_t)json_integer_value(value));
-}
-
-static void add_object(struct rte_tel_data *list, json_t *object)
+/* Member @key of all objects of @list, in order. */
+static struct rte_tel_data *column(const json_t *list, const char *key,
+				   bool strings)
 {
 	struct rte_tel_data *d = rte_tel_data_alloc();
+	const json_t *value;
+	json_t *row;
+	size_t i;
+
+	if (!d)
+		return NULL;
+	rte_tel_data_start_array(d, strings ? RTE_TEL_STRING_VAL
+					    : RTE_TEL_U64_VAL);
+	json_array_foreach(list, i, row)
+	{
+		value = json_object_get(row, key);
+		if (strings)
+			rte_tel_data_add_array_string(
+				d, json_is_string(value)
+					   ? json_string_value(value)
+					   : "?");
+		else
+			rte_tel_data_add_array_u64(
+				d,
+				json_is_true(value)
+					? 1
+					: (uint64_t)json_integer_value(value));
+	}
+	return d;
+}
+
+static void add_columns(struct rte_tel_data *out, json_t *list)
+{
+	struct rte_tel_data *d;
 	const char *key;
 	json_t *value;
 
-	if (!d)
-		return;
-	rte_tel_data_start_dict(d);
-	json_object_foreach(object, key, value) add_member(d, key, value);
-	if (rte_tel_data_add_array_container(list, d, 0))
-		rte_tel_data_free(d);
+	rte_tel_data_start_dict(out);
+	json_object_foreach(json_array_get(list, 0), key, value)
+	{
+		d = column(list, key, json_is_string(value));
+		if (d && rte_tel_data_add_dict_container(out, key, d, 0))
+			rte_tel_data_free(d);
+	}
 }
 
-static void to_telemetry(json_t *answer_list, struct rte_tel_data *out)
+static void add_strings(struct rte_tel_data *out, json_t *list)
 {
-	const json_t *first = json_array_get(answer_list, 0);
-	json_t *o;
+	json_t *s;
 	size_t i;
 
-	rte_tel_data_start_array(out, json_is_object(first)
-					      ? RTE_TEL_CONTAINER
-					      : RTE_TEL_STRING_VAL);
-	json_array_foreach(answer_list, i, o)
-	{
-		if (json_is_object(o))
-			add_object(out, o);
-		else
-			rte_tel_data_add_array_string(out,
-						      json_string_value(o));
-	}
+	rte_tel_data_start_array(out, RTE_TEL_STRING_VAL);
+	json_array_foreach(list, i, s)
+		rte_tel_data_add_array_string(out, json_string_value(s));
 }
 
 /* "demo,00:01.0"; either may be missing. */
@@ -177,10 +189,12 @@ static int command(const char *cmd, const char *params, struct rte_tel_data *d)
 	err = control_call(telemetry.control, answer, q, release, TIMEOUT_MS);
 	if (err)
 		return err;
-	if (q->answer)
-		to_telemetry(q->answer, d);
-	else
+	if (!q->answer)
 		err = -ENOENT;
+	else if (!strcmp(cmd, "/pciring/machines"))
+		add_strings(d, q->answer);
+	else
+		add_columns(d, q->answer);
 	release(q);
 	return err;
 }

@@ -3,9 +3,12 @@
  * telemetry.h - the service under DPDK's telemetry: /pciring/...
  *
  *	/pciring/machines                    names
- *	/pciring/functions,MACHINE           addresses and devices
+ *	/pciring/functions,MACHINE           what each function did
  *	/pciring/queues,MACHINE,ADDRESS      counters of each queue
  *	/pciring/rings,MACHINE               counters of each attachment
+ *
+ * All but the first answer in columns: a member is an array with one value a
+ * function, queue or attachment.
  *
  * Threads   commands arrive on telemetry's thread and are carried out on the
  *           control thread, with a time limit
