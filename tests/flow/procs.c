@@ -117,7 +117,7 @@ pid_t procs_start(struct procs *p, const char *program, const char *const *args)
 	pid_t pid;
 
 	find_bin(path, sizeof(path), program);
-	for (int i = 0; args[i] && i < MAX_ARGS; i++)
+	for (int i = 0; i < MAX_ARGS && args[i]; i++)
 		argv[3 + i] = args[i];
 	if (pipe2(out, O_CLOEXEC))
 		return -errno;
