@@ -148,10 +148,11 @@ check: all tests $(EXAMPLES) ## unit and flow tests [SAN=address,undefined|threa
 
 test: ## everything: check, sanitizers, lint, fuzzers, guests in QEMU
 	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
-	@MAKEFLAGS=-j$(shell nproc) tests/run -v -t 1800 'make check' \
+	@MAKEFLAGS=-j$(shell nproc) tests/run -v -t 1800 \
+		'tests/setup/hugepages 32 make check' \
 		'make check SAN=address,undefined' 'make check SAN=thread' \
-		'make lint' 'make fuzz SECONDS=10' $(wildcard tests/guest/demo \
-		tests/guest/kill-vmm tests/guest/cloud-hypervisor)
+		'make lint' 'make fuzz SECONDS=10' $(addprefix tests/guest/,demo \
+		hugepages kill-vmm cloud-hypervisor)
 
 lint: export LINT_CFLAGS = $(filter-out -Werror -f%,$(ALL_CFLAGS))
 lint: ## format, layers, headers, clang-tidy ... [CHECKS='format tidy']

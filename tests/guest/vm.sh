@@ -9,6 +9,7 @@
 # PCIRING_ACCEL=kvm boots the guest on /dev/kvm instead of QEMU's TCG.  It is
 # not the default, for a /dev/kvm that exists is not yet one on which a stock
 # kernel boots (nested and trimmed-down ones hang), and TCG always works.
+# PCIRING_HUGETLB=1 puts the guest's RAM on huge pages.
 
 accel=${PCIRING_ACCEL:-tcg}
 boot_timeout=${PCIRING_BOOT_TIMEOUT:-180}
@@ -168,13 +169,14 @@ declare -A shown=()
 # start_guest DEVICE PARAMETERS: boot the guest; its console is guest.log.
 start_guest()
 {
-	local device=$1 parameters=$2 cpu=max
+	local device=$1 parameters=$2 cpu=max ram=share=on
 
 	[ "$accel" = kvm ] && cpu=host
+	[ "${PCIRING_HUGETLB:-}" = 1 ] && ram=share=on,hugetlb=on,prealloc=on
 	rm -f "$work/guest.log"
 	start qemu "$guest_dir/qemu" -machine q35,memory-backend=ram \
 		-accel "$accel" -cpu "$cpu" -m 512M -smp 1 \
-		-object memory-backend-memfd,id=ram,size=512M,share=on \
+		-object "memory-backend-memfd,id=ram,size=512M,$ram" \
 		-nodefaults -no-user-config -no-reboot -display none \
 		-serial "file:$work/guest.log" \
 		-kernel "$cache/guest/vmlinuz" \
