@@ -134,6 +134,7 @@ static void vq_arms_by_flags_without_event_idx(void **state)
 	assert_false(vq_arm(&t.vq));
 	assert_int_equal(t.ring.used->flags, 0);
 	vq_disarm(&t.vq);
+	assert_int_equal(t.ring.used->flags, 1);
 	offer(&t, 0);
 	assert_true(vq_arm(&t.vq));
 	end(&t);

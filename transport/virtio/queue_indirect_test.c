@@ -161,6 +161,11 @@ static void chain_table_of_more_than_1024_entries_breaks(void **state)
 	live(&t, TEST_INDIRECT);
 	fill_table(&t, VQ_CHAIN_MAX + 1);
 	expect_broken(&t);
+	/* Even if the chain in it is short. */
+	live(&t, TEST_INDIRECT);
+	fill_table(&t, VQ_CHAIN_MAX + 1);
+	entry(&t, 0, RIG_DATA, 1, 0, 0);
+	expect_broken(&t);
 }
 
 /* rules 98, 119 */

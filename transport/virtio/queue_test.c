@@ -291,6 +291,41 @@ static void vq_never_has_more_chains_out_than_its_size(void **state)
 	end(&t);
 }
 
+/* rule 105 */
+static void vq_looks_at_idx_again_only_when_it_took_all_it_saw(void **state)
+{
+	struct test t;
+
+	(void)state;
+	live(&t, 0);
+	offer(&t, 0);
+	offer(&t, 1);
+	assert_true(serve(&t, 0));
+	t.ring.avail->idx = 0x4000;
+	assert_true(serve(&t, 0));
+	assert_false(t.vq.s.broken);
+	assert_false(serve(&t, 0));
+	assert_true(t.vq.s.broken);
+	end(&t);
+}
+
+static void vq_goes_on_from_a_state_that_was_restored(void **state)
+{
+	struct test t;
+
+	(void)state;
+	begin(&t);
+	t.vq.s.last_avail = t.vq.s.used = t.vq.s.published = 77;
+	t.ring.avail->idx = 77;
+	go(&t);
+	assert_false(serve(&t, 0));
+	offer(&t, 3);
+	assert_true(serve(&t, 0));
+	assert_true(vq_publish(&t.vq));
+	assert_int_equal(t.ring.used->idx, 78);
+	end(&t);
+}
+
 /* rule 101 */
 static void vq_shows_used_elements_only_when_published(void **state)
 {
@@ -397,6 +432,9 @@ int main(void)
 		cmocka_unit_test(vq_takes_a_full_ring),
 		cmocka_unit_test(vq_breaks_when_idx_goes_back),
 		cmocka_unit_test(vq_never_has_more_chains_out_than_its_size),
+		cmocka_unit_test(
+			vq_looks_at_idx_again_only_when_it_took_all_it_saw),
+		cmocka_unit_test(vq_goes_on_from_a_state_that_was_restored),
 		cmocka_unit_test(vq_shows_used_elements_only_when_published),
 		cmocka_unit_test(vq_used_idx_only_grows_and_wraps_at_65536),
 		cmocka_unit_test(vq_that_broke_writes_nothing_more),

@@ -25,6 +25,9 @@ struct test_device {
 	bool leave;   /* take no chain */
 	bool busy;    /* always more to do */
 	bool running; /* between start and stop */
+	/* Called once, when a run found nothing more. */
+	void (*at_end)(void *ctx);
+	void *ctx;
 	uint8_t config[TEST_CONFIG_SIZE];
 	unsigned int config_writes;
 	uint32_t last_off;
@@ -66,8 +69,12 @@ static inline bool test_device_run(struct virtio_device *d, unsigned int q,
 	if (t->leave)
 		return t->busy;
 	for (; budget; budget--) {
-		if (!vq_pop(vq, &chain))
+		if (!vq_pop(vq, &chain)) {
+			if (t->at_end)
+				t->at_end(t->ctx);
+			t->at_end = NULL;
 			return t->busy;
+		}
 		do
 			n = vq_chain_next(&chain, &span);
 		while (n > 0);

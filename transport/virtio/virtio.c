@@ -78,9 +78,9 @@ static void stop(struct virtio *v)
 	if (v->device->ops->stop)
 		v->device->ops->stop(v->device);
 	v->started = false;
+	/* Active bits may stay: a run passes over what is not live. */
 	for (q = 0; q < v->nr_queues; q++)
 		vq_derive(&v->queue[q], v->mem, false);
-	memset(v->active, 0, ACTIVE_WORDS(v->nr_queues) * sizeof(*v->active));
 }
 
 /* ---- Construction -------------------------------------------------------- */

@@ -198,6 +198,32 @@ static void run_calls_for_work_once_until_it_is_done(void **state)
 	core_end(&c);
 }
 
+static void offer_late(void *ctx)
+{
+	struct core *c = ctx;
+
+	/* While it is looked at, a queue wants no kicks. */
+	assert_int_equal(c->ring[0].used->flags, 1);
+	core_offer(c, 0);
+}
+
+/* rule 102 */
+static void run_finds_what_came_between_last_look_and_sleep(void **state)
+{
+	struct core c;
+
+	(void)state;
+	core_up(&c);
+	c.dev.at_end = offer_late;
+	c.dev.ctx = &c;
+	virtio_kick(&c.v, 0);
+	assert_true(virtio_run(&c.v, 64));
+	assert_false(virtio_run(&c.v, 64));
+	assert_int_equal(c.dev.served[0], 1);
+	assert_int_equal(c.ring[0].used->flags, 0);
+	core_end(&c);
+}
+
 static void run_comes_to_rest_although_chains_are_left(void **state)
 {
 	struct core c;
@@ -517,6 +543,8 @@ int main(void)
 		cmocka_unit_test(run_serves_at_most_its_budget),
 		cmocka_unit_test(run_gives_every_queue_its_turn),
 		cmocka_unit_test(run_calls_for_work_once_until_it_is_done),
+		cmocka_unit_test(
+			run_finds_what_came_between_last_look_and_sleep),
 		cmocka_unit_test(run_comes_to_rest_although_chains_are_left),
 		cmocka_unit_test(master_off_stops_fetching_and_writing),
 		cmocka_unit_test(master_on_again_looks_at_every_queue),

@@ -36,15 +36,6 @@ int access_cap_add(struct virtio_pci *vp)
 	return 0;
 }
 
-void access_cap_reset(struct virtio_pci *vp)
-{
-	unsigned int off;
-
-	pci_config_set(&vp->func.config, vp->access_cap + CAP_BAR, 1, 0);
-	for (off = CAP_OFFSET; off < CAP_SIZE; off += 4)
-		pci_config_set(&vp->func.config, vp->access_cap + off, 4, 0);
-}
-
 struct window {
 	uint32_t bar, offset, length;
 };

@@ -18,9 +18,6 @@
 /* While building: append the capability.  -ENOSPC. */
 int access_cap_add(struct virtio_pci *vp);
 
-/* Function-level reset: no window. */
-void access_cap_reset(struct virtio_pci *vp);
-
 /* Configuration bytes [off, off + size) were written, are about to be read. */
 void access_cap_written(struct virtio_pci *vp, uint32_t off, unsigned int size);
 void access_cap_read(struct virtio_pci *vp, uint32_t off, unsigned int size);

@@ -135,6 +135,8 @@ common_wide_writes_reach_only_the_register_they_start_at(void **state)
 	set_bar4(&f, DRIVER_FEATURE_SELECT, 8, 0x0000000700000001);
 	assert_int_equal(bar4(&f, DRIVER_FEATURE_SELECT, 4), 1);
 	assert_int_equal(bar4(&f, DRIVER_FEATURE, 4), 0);
+	set_bar4(&f, CONFIG_VECTOR, 4, 0x00050001);
+	assert_int_equal(bar4(&f, CONFIG_VECTOR, 2), 1);
 	set_bar4(&f, QUEUE_DESC + 4, 8, 0x0000000800000009);
 	assert_true(bar4(&f, QUEUE_DESC, 8) == 0x0000000900000000);
 	assert_int_equal(bar4(&f, QUEUE_DRIVER, 8), 0);

@@ -222,8 +222,8 @@ static void function_reset(struct pci_func *f)
 {
 	struct virtio_pci *vp = container_of(f, struct virtio_pci, func);
 
+	/* The access capability's bytes were reset with all of the config. */
 	virtio_reset(&vp->virtio);
-	access_cap_reset(vp);
 	virtio_set_master(&vp->virtio, pci_func_master(f));
 }
 
