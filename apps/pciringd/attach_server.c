@@ -209,6 +209,8 @@ static bool conn_request(struct attach_conn *c, struct attach_packet *pkt)
 		err = -EOPNOTSUPP;
 		break;
 	}
+	/* Whoever has his answer may count our descriptors. */
+	attach_packet_fini(pkt);
 	return conn_answer(c, &m->h, err);
 }
 

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What else may connect to the attach socket: clients that break the protocol,
+ * and the proxy's watch, packet by packet.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/flow/service_rig.h"
+
+/* ---- Clients that do not behave ---------------------------------------------------------------- */
+
+static int raw_connect(void)
+{
+	struct timeval limit = { .tv_sec = 5 };
+	char path[PROCS_PATH];
+	int fd = attach_connect(procs_path(&p, "attach.sock", path));
+
+	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	return fd;
+}
+
+static struct msg_hello hello(uint16_t scope)
+{
+	struct msg_hello h = {
+		.h = { .magic = MSG_MAGIC, .type = MSG_HELLO, .id = 5 },
+		.major = PCIRING_VERSION_MAJOR,
+		.minor = PCIRING_VERSION_MINOR,
+		.scope = scope,
+		.lanes = 1,
+		.function = BDF,
+		.machine = "demo",
+		.name = "raw",
+	};
+	return h;
+}
+
+/* The error in the answer to @h; the connection ends behind it. */
+static int hello_error(const struct msg_hello *h)
+{
+	struct attach_packet pkt;
+	int fd = raw_connect(), error;
+
+	assert_int_equal(attach_send(fd, h, sizeof(*h), NULL, 0), 0);
+	assert_int_equal(attach_recv(fd, &pkt), 1);
+	assert_int_equal(pkt.m.h.id, 5);
+	assert_int_equal(pkt.m.h.reply, 1);
+	error = pkt.m.h.error;
+	attach_packet_fini(&pkt);
+	if (error)
+		assert_int_equal(attach_recv(fd, &pkt), 0);
+	close(fd);
+	return error;
+}
+
+static void hello_that_asks_the_impossible_is_refused(void **state)
+{
+	struct msg_hello h = hello(PCIRING_SCOPE_MACHINE);
+
+	(void)state;
+	h.major++;
+	assert_int_equal(hello_error(&h), -EPROTONOSUPPORT);
+	h = hello(PCIRING_SCOPE_MACHINE);
+	h.lanes = 0;
+	assert_int_equal(hello_error(&h), -EINVAL);
+	h.lanes = PCIRING_MAX_LANES + 1;
+	assert_int_equal(hello_error(&h), -EINVAL);
+	h = hello(3);
+	assert_int_equal(hello_error(&h), -EINVAL);
+	h = hello(PCIRING_SCOPE_MACHINE);
+	h.interrupts = 2;
+	assert_int_equal(hello_error(&h), -EINVAL);
+	h = hello(PCIRING_SCOPE_MACHINE);
+	memset(h.machine, 'x', sizeof(h.machine));
+	assert_int_equal(hello_error(&h), -EINVAL);
+	h = hello(PCIRING_SCOPE_MACHINE);
+	h.machine[0] = 'x';
+	assert_int_equal(hello_error(&h), -ENOENT);
+	h = hello(PCIRING_SCOPE_FUNCTION);
+	h.function = 0x18;
+	assert_int_equal(hello_error(&h), -ENOENT);
+	h = hello(PCIRING_SCOPE_MACHINE);
+	memset(h.name, 0xff, sizeof(h.name));
+	assert_int_equal(hello_error(&h), 0);
+}
+
+static void expect_end(int fd)
+{
+	struct attach_packet pkt;
+	int n;
+
+	while ((n = attach_recv(fd, &pkt)) == 1)
+		attach_packet_fini(&pkt);
+	assert_int_equal(n, 0);
+	close(fd);
+}
+
+/* A raw connection that has said hello, for its own machine. */
+static int raw_attach(void)
+{
+	struct msg_hello h = hello(PCIRING_SCOPE_MACHINE);
+	struct attach_packet pkt;
+	int fd = raw_connect();
+
+	memcpy(h.machine, "raw", 4);
+	assert_int_equal(attach_send(fd, &h, sizeof(h), NULL, 0), 0);
+	assert_int_equal(attach_recv(fd, &pkt), 1);
+	assert_int_equal(pkt.m.h.error, 0);
+	assert_int_equal(pkt.nr_fds, MSG_NR_FDS);
+	attach_packet_fini(&pkt);
+	return fd;
+}
+
+/* Sent raw, where attach_send() would be too decent. */
+static void send_bytes(int fd, const void *bytes, size_t n)
+{
+	assert_int_equal(send(fd, bytes, n, MSG_NOSIGNAL), n);
+}
+
+static void packets_without_sense_end_only_their_connection(void **state)
+{
+	struct msg_header early = { .magic = MSG_MAGIC, .type = MSG_DMA_UNMAP };
+	struct msg_header answer = { .magic = MSG_MAGIC,
+				     .type = MSG_DMA_UNMAP,
+				     .reply = 1 };
+	struct msg_hello again = hello(PCIRING_SCOPE_MACHINE);
+	struct pciring *link;
+	char junk[4096];
+	int fd;
+
+	(void)state;
+	memset(junk, 0x5a, sizeof(junk));
+	assert_int_equal(
+		procs_rpc(&p, "machine.create", "{\"name\":\"raw\"}", NULL), 0);
+	link = attach_ok(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE);
+
+	fd = raw_connect();
+	send_bytes(fd, junk, 1);
+	expect_end(fd);
+	fd = raw_connect();
+	send_bytes(fd, &early, sizeof(early));
+	expect_end(fd);
+	fd = raw_connect();
+	send_bytes(fd, &answer, sizeof(answer));
+	expect_end(fd);
+	fd = raw_attach();
+	send_bytes(fd, junk, sizeof(junk));
+	expect_end(fd);
+	fd = raw_attach();
+	send_bytes(fd, &again, sizeof(again));
+	expect_end(fd);
+	fd = raw_attach();
+	send_bytes(fd, &answer, sizeof(answer));
+	expect_end(fd);
+	/* Cut off: it has no region in it. */
+	fd = raw_attach();
+	send_bytes(fd, &early, sizeof(early));
+	expect_end(fd);
+
+	assert_int_equal(vendor(link), 0x1af4);
+	assert_int_equal(pciring_status(link), 0);
+	pciring_detach(link);
+	assert_int_equal(procs_rpc(&p, "machine.destroy",
+				   "{\"name\":\"raw\",\"force\":true}", NULL),
+			 0);
+}
+
+static void type_that_is_not_known_is_answered_so(void **state)
+{
+	struct msg_header later = { .magic = MSG_MAGIC, .type = 999, .id = 9 };
+	struct msg_hello h = hello(PCIRING_SCOPE_MACHINE);
+	struct attach_packet pkt;
+	int fd = raw_connect();
+
+	(void)state;
+	send_bytes(fd, &h, sizeof(h));
+	assert_int_equal(attach_recv(fd, &pkt), 1);
+	attach_packet_fini(&pkt);
+	send_bytes(fd, &later, sizeof(later));
+	assert_int_equal(attach_recv(fd, &pkt), 1);
+	assert_int_equal(pkt.m.h.error, -EOPNOTSUPP);
+	assert_int_equal(pkt.m.h.id, 9);
+	close(fd);
+}
+
+static json_int_t attach_counter(const char *key)
+{
+	json_t *info;
+	json_int_t n;
+
+	assert_int_equal(procs_rpc(&p, "service.info", "{}", &info), 0);
+	n = counter(json_object_get(info, "attach"), key);
+	json_decref(info);
+	return n;
+}
+
+static void client_that_does_not_read_its_answers_is_dropped(void **state)
+{
+	struct msg_function request = {
+		.h = { .magic = MSG_MAGIC, .type = MSG_FUNCTION_INFO },
+		.function = BDF,
+	};
+	struct msg_hello h = hello(PCIRING_SCOPE_MACHINE);
+	json_int_t before = attach_counter("slow");
+	int fd = raw_connect(), sent = 0;
+
+	(void)state;
+	send_bytes(fd, &h, sizeof(h));
+	while (sent < 100000 &&
+	       send(fd, &request, sizeof(request), MSG_NOSIGNAL) > 0)
+		sent++;
+	assert_true(sent < 100000);
+	close(fd);
+	assert_int_equal(attach_counter("slow"), before + 1);
+	pciring_detach(attach_ok(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE));
+}
+
+static void descriptors_of_refused_packets_are_closed(void **state)
+{
+	struct msg_hello h = hello(PCIRING_SCOPE_MACHINE);
+	struct msg_dma dma = {
+		.h = { .magic = MSG_MAGIC, .type = MSG_DMA_MAP },
+		.gpa = 4096,
+		.size = 4096,
+		.flags = 0x10, /* unknown */
+	};
+	struct attach_packet pkt;
+	struct held before;
+	uint8_t *mem;
+	int fd = raw_connect(), ram = make_ram(&mem);
+	int two[2] = { ram, ram };
+
+	(void)state;
+	send_bytes(fd, &h, sizeof(h));
+	assert_int_equal(attach_recv(fd, &pkt), 1);
+	attach_packet_fini(&pkt);
+	before = held();
+	for (unsigned int n = 1; n <= 2; n++) {
+		dma.flags = n == 1 ? 0x10 : PCIRING_DMA_READ;
+		attach_send(fd, &dma, sizeof(dma), two, n);
+		assert_int_equal(attach_recv(fd, &pkt), 1);
+		assert_int_equal(pkt.m.h.error, -EINVAL);
+	}
+	dma.size = 0;
+	attach_send(fd, &dma, sizeof(dma), &ram, 1);
+	assert_int_equal(attach_recv(fd, &pkt), 1);
+	assert_int_equal(pkt.m.h.error, -EINVAL);
+	assert_int_equal(held().fds, before.fds);
+	assert_int_equal(held().maps, before.maps);
+	close(fd);
+	munmap(mem, RAM_SIZE);
+	close(ram);
+}
+
+/* ---- The proxy's watch ------------------------------------------------------------------------- */
+
+static const char *shown_state(char *text, size_t room)
+{
+	json_t *m, *f;
+
+	assert_int_equal(procs_rpc(&p, "machine.show", MACHINE, &m), 0);
+	f = json_array_get(json_object_get(m, "functions"), 0);
+	snprintf(text, room, "%s",
+		 json_string_value(json_object_get(json_object_get(f, "socket"),
+						   "state")));
+	json_decref(m);
+	return text;
+}
+
+static void expect_socket(int fd, enum msg_type type, struct msg_socket *out)
+{
+	struct attach_packet pkt;
+
+	assert_int_equal(attach_recv(fd, &pkt), 1);
+	assert_int_equal(pkt.m.h.type, type);
+	assert_int_equal(pkt.m.h.reply, 0);
+	assert_int_equal(pkt.m.socket.function, BDF);
+	assert_string_equal(pkt.m.socket.path, "/tmp/demo-socket");
+	*out = pkt.m.socket;
+}
+
+static void watcher_is_told_and_what_it_reports_is_shown(void **state)
+{
+	static const char create[] =
+		"{\"machine\":\"demo\",\"address\":\"00:01.0\",\"path\":"
+		"\"/tmp/demo-socket\"}";
+	static const char destroy[] =
+		"{\"machine\":\"demo\",\"address\":\"00:01.0\"}";
+	struct msg_hello h = hello(MSG_SCOPE_WATCH);
+	struct attach_packet pkt;
+	struct msg_socket s;
+	char text[32];
+	int fd;
+
+	(void)state;
+	assert_int_equal(procs_rpc(&p, "socket.create", create, NULL), 0);
+	assert_string_equal(shown_state(text, sizeof(text)), "no proxy");
+	fd = raw_connect();
+	send_bytes(fd, &h, sizeof(h));
+	assert_int_equal(attach_recv(fd, &pkt), 1);
+	assert_int_equal(pkt.m.h.error, 0);
+	assert_int_equal(pkt.nr_fds, 0);
+	expect_socket(fd, MSG_SOCKET_ADD, &s);
+	assert_int_equal(hello_error(&h), -EBUSY);
+
+	s.h.type = MSG_SOCKET_STATE;
+	s.state = MSG_SOCKET_BUSY;
+	send_bytes(fd, &s, sizeof(s));
+	for (int i = 0; i < 500 && strcmp(shown_state(text, 32), "busy"); i++)
+		usleep(1000);
+	assert_string_equal(shown_state(text, sizeof(text)), "busy");
+
+	assert_int_equal(procs_rpc(&p, "socket.destroy", destroy, NULL), 0);
+	expect_socket(fd, MSG_SOCKET_DEL, &s);
+	assert_int_equal(procs_rpc(&p, "socket.create", create, NULL), 0);
+	expect_socket(fd, MSG_SOCKET_ADD, &s);
+	assert_string_equal(shown_state(text, sizeof(text)), "told");
+	close(fd);
+	for (int i = 0; i < 500 && strcmp(shown_state(text, 32), "no proxy");
+	     i++)
+		usleep(1000);
+	assert_string_equal(shown_state(text, sizeof(text)), "no proxy");
+	assert_int_equal(procs_rpc(&p, "socket.destroy", destroy, NULL), 0);
+}
+
+static void report_without_sense_ends_the_watch(void **state)
+{
+	struct msg_hello h = hello(MSG_SCOPE_WATCH);
+	struct msg_socket s = {
+		.h = { .magic = MSG_MAGIC, .type = MSG_SOCKET_STATE },
+		.state = 17,
+	};
+	int fd = raw_connect();
+
+	(void)state;
+	send_bytes(fd, &h, sizeof(h));
+	send_bytes(fd, &s, sizeof(s));
+	expect_end(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hello_that_asks_the_impossible_is_refused),
+		cmocka_unit_test(
+			packets_without_sense_end_only_their_connection),
+		cmocka_unit_test(type_that_is_not_known_is_answered_so),
+		cmocka_unit_test(
+			client_that_does_not_read_its_answers_is_dropped),
+		cmocka_unit_test(descriptors_of_refused_packets_are_closed),
+		cmocka_unit_test(watcher_is_told_and_what_it_reports_is_shown),
+		cmocka_unit_test(report_without_sense_ends_the_watch),
+	};
+
+	return cmocka_run_group_tests(tests, service_start, service_stop);
+}

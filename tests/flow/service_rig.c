@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How: held things are counted in /proc. */
+#include "tests/flow/service_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct procs p;
+
+int service_start(void **state)
+{
+	static const char function[] =
+		"{\"machine\":\"demo\",\"address\":\"00:01.0\",\"device\":"
+		"\"rng\"}";
+
+	(void)state;
+	return procs_init(&p) || procs_start_service(&p) ||
+	       procs_rpc(&p, "machine.create", MACHINE, NULL) ||
+	       procs_rpc(&p, "function.create", function, NULL);
+}
+
+int service_stop(void **state)
+{
+	(void)state;
+	return procs_fini(&p);
+}
+
+int attach(uint32_t scope, uint32_t interrupts, struct pciring **out)
+{
+	struct pciring_options opt = {
+		.size = sizeof(opt),
+		.machine = "demo",
+		.name = "test",
+		.scope = scope,
+		.function = BDF,
+		.lanes = 2,
+		.interrupts = interrupts,
+		.spin_ns = 20000,
+	};
+	char path[PROCS_PATH];
+
+	return pciring_attach(procs_path(&p, "attach.sock", path), &opt, out);
+}
+
+struct pciring *attach_ok(uint32_t scope, uint32_t interrupts)
+{
+	struct pciring *link = NULL;
+
+	assert_int_equal(attach(scope, interrupts, &link), 0);
+	return link;
+}
+
+int make_ram(uint8_t **mem)
+{
+	int fd = memfd_create("guest-ram", MFD_CLOEXEC);
+
+	assert_int_equal(ftruncate(fd, (off_t)RAM_SIZE), 0);
+	*mem = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(*mem, MAP_FAILED);
+	return fd;
+}
+
+uint32_t vendor(struct pciring *link)
+{
+	struct pciring_access a = { .space = PCIRING_SPACE_CONFIG,
+				    .function = BDF,
+				    .size = 2 };
+
+	assert_int_equal(pciring_access(link, 0, &a), 0);
+	return (uint32_t)a.value;
+}
+
+/* ---- What it holds --------------------------------------------------------- */
+
+struct held held(void)
+{
+	struct held h = { 0 };
+	struct dirent *e;
+	char path[64], line[512];
+	FILE *f;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", p.service);
+	d = opendir(path);
+	while (d && (e = readdir(d)))
+		h.fds += e->d_name[0] != '.';
+	if (d)
+		closedir(d);
+	snprintf(path, sizeof(path), "/proc/%d/maps", p.service);
+	f = fopen(path, "re");
+	/* Not the heap's: malloc() keeps what it has. */
+	while (f && fgets(line, sizeof(line), f))
+		h.maps += strstr(line, "memfd:") != NULL;
+	if (f)
+		fclose(f);
+	return h;
+}
+
+void holds_again(struct held before)
+{
+	struct held now = held();
+
+	for (int i = 0; i < 1000; i++) {
+		if (now.fds <= before.fds && now.maps <= before.maps)
+			break;
+		usleep(2000);
+		now = held();
+	}
+	assert_int_equal(now.fds, before.fds);
+	assert_int_equal(now.maps, before.maps);
+}
+
+json_int_t counter(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * service_rig.h - a real service with one machine, and what it holds
+ *
+ * The machine is "demo" with an rng at 00:01.0.  One service at a time: the
+ * tests' setup and teardown start and stop it.
+ */
+#ifndef TESTS_FLOW_SERVICE_RIG_H
+#define TESTS_FLOW_SERVICE_RIG_H
+
+#include "ring/attach.h"
+#include "ring/pciring.h"
+#include "tests/flow/procs.h"
+
+#define MACHINE	 "{\"name\":\"demo\"}"
+#define BDF	 0x0008
+#define RAM_GPA	 0x100000ull
+#define RAM_SIZE 0x100000ull
+
+extern struct procs p;
+
+/* cmocka's group setup and teardown. */
+int service_start(void **state);
+int service_stop(void **state);
+
+/* Attach to the machine or its function; an error fails the test in _ok. */
+int attach(uint32_t scope, uint32_t interrupts, struct pciring **out);
+struct pciring *attach_ok(uint32_t scope, uint32_t interrupts);
+
+/* RAM_SIZE of memory; the descriptor. */
+int make_ram(uint8_t **mem);
+
+/* The vendor ID of the function, by lane 0. */
+uint32_t vendor(struct pciring *link);
+
+json_int_t counter(const json_t *object, const char *key);
+
+/* What the service's process holds: descriptors, and mappings of memfds. */
+struct held {
+	unsigned int fds, maps;
+};
+struct held held(void);
+/* Wait until it is that again; it learns of a client's end a little later. */
+void holds_again(struct held before);
+
+#endif
