@@ -41,6 +41,7 @@ struct loop {
 
 	/* Control's, and what sleeping needs. */
 	_Alignas(64) _Atomic bool asleep;
+	_Atomic bool returned;
 	bool running; /* control's */
 	int epoll_fd; /* owned */
 	int wake_fd;  /* owned */
@@ -208,6 +209,8 @@ int loop_run(void *arg)
 			idle(loop, idle_turns, since);
 		}
 	}
+	/* L3: the last this thread does with the loop. */
+	atomic_store_explicit(&loop->returned, true, memory_order_release);
 	return 0;
 }
 
@@ -233,6 +236,9 @@ void loop_stop(struct loop *loop)
 
 void loop_stopped(struct loop *loop)
 {
+	/* B3: pairs with L3.  The thread was waited for, but by means that a
+	 * thread checker cannot see; one that never ran has not returned. */
+	(void)atomic_load_explicit(&loop->returned, memory_order_acquire);
 	loop->running = false;
 }
 

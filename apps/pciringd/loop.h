@@ -14,6 +14,7 @@
  * call     control      loop      L1 -> B1   "the call is complete"
  * asleep   loop         control   L2, B2: both sequentially consistent, so a
  *                                 call is seen before sleep or wakes it
+ * returned loop         control   L3 -> B3   "the thread is through with it"
  *
  * Threads   loop_run() is the loop's thread; all else is control's
  * Memory    the loop is allocated here; machines and descriptors are borrowed

@@ -29,10 +29,11 @@
 	"{\"machine\":\"demo\",\"address\":\"00:01.0\",\"device\":\"rng\"}"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SLOWER 10 /* a sanitizer's start is not the product's */
+#define SLOWER 10 /* a sanitizer's start and end are not the product's */
 #else
 #define SLOWER 1
 #endif
+#define END_MS (1000 * SLOWER)
 
 static double now_s(void)
 {
@@ -118,7 +119,7 @@ static void ready_in_less_than_half_a_second(void **state)
 		assert_int_equal(procs_start_service(&p), 0);
 		took = now_s() - begin;
 		best = took < best ? took : best;
-		assert_int_equal(procs_stop(&p.service, SIGTERM, 1000), 0);
+		assert_int_equal(procs_stop(&p.service, SIGTERM, END_MS), 0);
 	}
 	print_message("ready in %.3f s\n", best);
 	assert_true(best < 0.5 * SLOWER);
@@ -190,7 +191,7 @@ static void service_manager_is_told_of_ready_and_stopping(void **state)
 	n = recv(fd, text, sizeof(text), 0);
 	assert_int_equal(n, sizeof("READY=1") - 1);
 	assert_memory_equal(text, "READY=1", (size_t)n);
-	assert_int_equal(procs_stop(&p.service, SIGTERM, 1000), 0);
+	assert_int_equal(procs_stop(&p.service, SIGTERM, END_MS), 0);
 	n = recv(fd, text, sizeof(text), 0);
 	assert_int_equal(n, sizeof("STOPPING=1") - 1);
 	assert_memory_equal(text, "STOPPING=1", (size_t)n);
@@ -216,7 +217,7 @@ static void ends_within_a_second(int sig)
 	link = attach(&p);
 	assert_int_equal(pciring_status(link), 0);
 
-	assert_int_equal(procs_stop(&p.service, sig, 1000), 0);
+	assert_int_equal(procs_stop(&p.service, sig, END_MS), 0);
 	assert_int_equal(pciring_status(link), -EPIPE);
 	pciring_detach(link);
 	assert_false(in_dir(&p, "rpc.sock"));
@@ -252,7 +253,7 @@ static void directory_that_it_made_goes_with_it(void **state)
 	pid = procs_start(&inner, "pciringd", args);
 	assert_true(pid > 0);
 	assert_true(exists(inner.dir));
-	assert_int_equal(procs_stop(&pid, SIGTERM, 1000), 0);
+	assert_int_equal(procs_stop(&pid, SIGTERM, END_MS), 0);
 	assert_false(exists(inner.dir));
 	assert_int_equal(procs_fini(&p), 0);
 }
@@ -266,7 +267,8 @@ static void successor_cleans_up_after_one_that_was_killed(void **state)
 	assert_int_equal(procs_init(&p), 0);
 	assert_int_equal(procs_start_service(&p), 0);
 	prefix_path(prefix, sizeof(prefix), p.service);
-	assert_int_equal(procs_stop(&p.service, SIGKILL, 1000), 128 + SIGKILL);
+	assert_int_equal(procs_stop(&p.service, SIGKILL, END_MS),
+			 128 + SIGKILL);
 	assert_true(exists(prefix));
 	assert_true(in_dir(&p, "rpc.sock"));
 	assert_true(in_dir(&p, "attach.sock"));

@@ -333,14 +333,14 @@ static void running_configuration_starts_the_next_service(void **state)
 	assert_int_equal(json_array_size(before), 3);
 	snprintf(words, sizeof(words), "config >%s", second);
 	assert_int_equal(ctl(out, sizeof(out), words), 0);
-	assert_int_equal(procs_stop(&p.service, SIGTERM, 1000), 0);
+	assert_int_equal(procs_stop(&p.service, SIGTERM, 5000), 0);
 
 	start_with_config(second);
 	assert_int_equal(procs_rpc(&p, "config.get", "{}", &after), 0);
 	assert_true(json_equal(before, after));
 	json_decref(before);
 	json_decref(after);
-	assert_int_equal(procs_stop(&p.service, SIGTERM, 1000), 0);
+	assert_int_equal(procs_stop(&p.service, SIGTERM, 5000), 0);
 	unlink(first);
 	unlink(second);
 }
@@ -408,7 +408,7 @@ static const char *idle_of(const char *const *args, char *text, size_t room)
 	else
 		snprintf(text, room, "%d", (int)json_integer_value(idle));
 	json_decref(info);
-	assert_int_equal(procs_stop(&pid, SIGTERM, 1000), 0);
+	assert_int_equal(procs_stop(&pid, SIGTERM, 5000), 0);
 	return text;
 }
 
