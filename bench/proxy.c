@@ -175,8 +175,10 @@ static int start_all(struct setting *s)
 
 	*s = (struct setting){ .sock = { -1, -1 } };
 	err = child_two_cpus(cpu);
-	if (err)
+	if (err) {
+		fprintf(stderr, "proxy: needs two CPUs\n");
 		return err;
+	}
 	snprintf(s->dir, sizeof(s->dir), "/tmp/pciring-bench-XXXXXX");
 	if (!mkdtemp(s->dir))
 		return -errno;

@@ -66,7 +66,8 @@ static int find_service(struct program *g)
 	int err = 0;
 
 	for (int i = 0; i < SERVICE_TRIES; i++) {
-		err = vu_watch_open(&g->watch, o->service, o->machine);
+		err = vu_watch_open(&g->watch, o->service, o->machine,
+				    g->signals);
 		if (err != -ENOENT && err != -ECONNREFUSED)
 			break;
 		if (i == 0)
@@ -74,6 +75,8 @@ static int find_service(struct program *g)
 		if (signalled(g->signals, SERVICE_PAUSE_MS))
 			return 1;
 	}
+	if (err == -ECANCELED)
+		return 1;
 	if (err == -ENODEV)
 		log_error("the service at %s has no machine '%s'", o->service,
 			  o->machine);

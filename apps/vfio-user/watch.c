@@ -7,19 +7,37 @@
 #include "apps/vfio-user/watch.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
-#include <sys/time.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "apps/vfio-user/proxy.h"
 #include "ring/attach.h"
 #include "ring/log.h"
 
-#define HELLO_SECONDS 5
+#define HELLO_MS 5000
 /* Packets in one go: the sockets have their turn in between. */
-#define BATCH	      64
+#define BATCH	 64
 
-static int say_hello(int sock, const char *machine)
+/* Wait for the answer to the hello, as long as nobody wants us to end. */
+static int wait_answer(int sock, int cancel)
+{
+	struct pollfd fds[] = {
+		{ .fd = sock, .events = POLLIN },
+		{ .fd = cancel, .events = POLLIN },
+	};
+	int n;
+
+	do
+		n = poll(fds, ARRAY_SIZE(fds), HELLO_MS);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if (n == 0)
+		return -ETIMEDOUT;
+	return fds[1].revents ? -ECANCELED : 0;
+}
+
+static int say_hello(int sock, const char *machine, int cancel)
 {
 	struct msg_hello hello = {
 		.h = { .magic = MSG_MAGIC, .type = MSG_HELLO },
@@ -37,6 +55,9 @@ static int say_hello(int sock, const char *machine)
 	err = attach_send(sock, &hello, sizeof(hello), NULL, 0);
 	if (err < 0)
 		return err;
+	err = wait_answer(sock, cancel);
+	if (err)
+		return err;
 	err = attach_recv(sock, &pkt);
 	if (err == 0)
 		return -EPIPE;
@@ -52,16 +73,14 @@ static int say_hello(int sock, const char *machine)
 	return err;
 }
 
-int vu_watch_open(struct vu_watch *w, const char *service, const char *machine)
+int vu_watch_open(struct vu_watch *w, const char *service, const char *machine,
+		  int cancel)
 {
-	const struct timeval limit = { .tv_sec = HELLO_SECONDS };
 	int err, sock = attach_connect(service);
 
 	if (sock < 0)
 		return sock;
-	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	err = say_hello(sock, machine);
+	err = say_hello(sock, machine, cancel);
 	if (!err && fcntl(sock, F_SETFL, O_NONBLOCK))
 		err = -errno;
 	if (err) {

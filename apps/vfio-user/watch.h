@@ -23,8 +23,10 @@ struct vu_watch {
 };
 
 /* Connect and say hello.  -ENOENT no such socket, -ECONNREFUSED nobody
- * listens, -ENODEV the service has no such machine, other -errno. */
-int vu_watch_open(struct vu_watch *w, const char *service, const char *machine);
+ * listens, -ENODEV the service has no such machine, -EBUSY it has a proxy,
+ * -ECANCELED @cancel became readable first, other -errno. */
+int vu_watch_open(struct vu_watch *w, const char *service, const char *machine,
+		  int cancel);
 void vu_watch_close(struct vu_watch *w);
 
 /* Do what the service asked for until now; -EPIPE it has gone. */

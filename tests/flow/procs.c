@@ -101,38 +101,50 @@ static int wait_ready(int fd)
 	return -EPROTO;
 }
 
-static void run_child(const char *path, char *const *argv, int out)
+/* Fork and execute; @out becomes its stdout unless it is -1. */
+static pid_t spawn(const char *program, const char *const *argv, int out)
 {
+	char path[PATH_MAX + 64];
+	pid_t pid;
+
+	find_bin(path, sizeof(path), program);
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid)
+		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	dup2(out, STDOUT_FILENO);
-	execv(path, argv);
+	if (out >= 0)
+		dup2(out, STDOUT_FILENO);
+	execv(path, (char *const *)argv);
 	_exit(127);
 }
 
 pid_t procs_start(struct procs *p, const char *program, const char *const *args)
 {
 	const char *argv[MAX_ARGS + 4] = { program, "--dir", p->dir };
-	char path[PATH_MAX + 64];
 	int err, out[2];
 	pid_t pid;
 
-	find_bin(path, sizeof(path), program);
 	for (int i = 0; i < MAX_ARGS && args[i]; i++)
 		argv[3 + i] = args[i];
 	if (pipe2(out, O_CLOEXEC))
 		return -errno;
-	pid = fork();
-	if (pid == 0)
-		run_child(path, (char *const *)argv, out[1]);
+	pid = spawn(program, argv, out[1]);
 	close(out[1]);
-	err = pid < 0 ? -errno : wait_ready(out[0]);
+	err = pid < 0 ? pid : wait_ready(out[0]);
 	close(out[0]);
 	if (!err)
 		return pid;
-	fprintf(stderr, "%s did not get ready: %s\n", path, strerror(-err));
+	fprintf(stderr, "%s did not get ready: %s\n", program, strerror(-err));
 	if (pid > 0)
 		procs_stop(&pid, SIGKILL, 5000);
 	return err;
+}
+
+pid_t procs_spawn(const char *program, const char *const *argv)
+{
+	return spawn(program, argv, -1);
 }
 
 int procs_start_service(struct procs *p)

@@ -30,6 +30,8 @@ int procs_fini(struct procs *p);
  * The process ID. */
 pid_t procs_start(struct procs *p, const char *program,
 		  const char *const *args);
+/* Start it with @argv as it is, and wait for nothing. */
+pid_t procs_spawn(const char *program, const char *const *argv);
 /* pciringd, fit for two shared cores. */
 int procs_start_service(struct procs *p);
 /* pciring-vfio-user for @machine; @sockets are "BDF=PATH", NULL ends. */

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -262,6 +263,73 @@ static void a_function_that_is_not_there_closes_the_link(void **state)
 	assert_int_equal(procs_stop(&procs.proxy, SIGTERM, 1000), 0);
 }
 
+/* A service that takes the connection and says nothing. */
+static void sigterm_ends_it_while_the_service_is_silent(void **state)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	char sub[PROCS_PATH], sock[PROCS_PATH + 16];
+	const char *const argv[] = { "proxy",	  "--dir", sub,
+				     "--machine", "vm",	   NULL };
+	int client;
+	pid_t pid;
+
+	(void)state;
+	procs_path(&procs, "silent", sub);
+	assert_int_equal(mkdir(sub, 0700), 0);
+	snprintf(sock, sizeof(sock), "%s/attach.sock", sub);
+	memcpy(addr.sun_path, sock, strlen(sock) + 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	pid = procs_spawn("pciring-vfio-user", argv);
+	assert_true(pid > 0);
+	client = accept(fd, NULL, NULL);
+	assert_true(client >= 0);
+	assert_int_equal(procs_stop(&pid, SIGTERM, 1000), 0);
+	close(client);
+	close(fd);
+	unlink(sock);
+	rmdir(sub);
+}
+
+/* It has come as far as to read its signals. */
+static bool blocks_signals(pid_t pid)
+{
+	char line[256];
+	bool blocks = false;
+	FILE *f;
+
+	snprintf(line, sizeof(line), "/proc/%d/status", (int)pid);
+	f = fopen(line, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, "SigBlk:", 7))
+			blocks = strtoull(line + 7, NULL, 16) != 0;
+	if (f)
+		fclose(f);
+	return blocks;
+}
+
+/* Before there is a service at all, too. */
+static void it_waits_for_a_service_that_comes_later(void **state)
+{
+	char sub[PROCS_PATH];
+	const char *const argv[] = { "proxy",	  "--dir", sub,
+				     "--machine", "vm",	   "--log-level",
+				     "warn",	  NULL };
+	pid_t pid;
+
+	(void)state;
+	procs_path(&procs, "none", sub);
+	pid = procs_spawn("pciring-vfio-user", argv);
+	assert_true(pid > 0);
+	for (int i = 0; i < 5000 && !blocks_signals(pid); i++)
+		nanosleep(&millisecond, NULL);
+	for (int i = 0; i < 250; i++)
+		nanosleep(&millisecond, NULL);
+	assert_true(blocks_signals(pid));
+	assert_int_equal(procs_stop(&pid, SIGTERM, 1000), 0);
+}
+
 /* Last: it ends the service. */
 static void it_leaves_when_the_service_has_gone(void **state)
 {
@@ -295,6 +363,8 @@ int main(void)
 			a_socket_that_cannot_be_is_shown_with_its_reason),
 		cmocka_unit_test(a_machine_has_one_proxy_and_must_be_there),
 		cmocka_unit_test(a_function_that_is_not_there_closes_the_link),
+		cmocka_unit_test(sigterm_ends_it_while_the_service_is_silent),
+		cmocka_unit_test(it_waits_for_a_service_that_comes_later),
 		cmocka_unit_test(it_leaves_when_the_service_has_gone),
 	};
 
