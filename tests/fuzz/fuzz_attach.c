@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The attach socket: packets of any type, length and content, with descriptors
+ * of several kinds, on two connections that come and go, against the real
+ * server and a registry with one machine.
+ *
+ * The input is a sequence of packets: connection, kind, descriptors, length,
+ * bytes.  A kind makes a header that is in order or leaves even that to the
+ * bytes.  In the end, when both connections are closed: no attachment is left,
+ * no file is mapped, and no descriptor is open that was not open before.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "apps/pciringd/attach_server.h"
+#include "apps/pciringd/attachment.h"
+#include "ring/attach.h"
+
+#define NR_CLIENTS 2
+#define MEMORY	   0x10000
+
+struct world {
+	struct control control;
+	struct control_source stopper; /* always ready: one round a run */
+	struct attach_server server;
+	struct service service;
+	struct loop *loop;
+	char path[64];
+	int client[NR_CLIENTS]; /* -1 closed */
+	int memory, event, null;
+};
+
+static struct world w;
+
+static void must(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static int lowest_free_fd(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	must(fd >= 0);
+	close(fd);
+	return fd;
+}
+
+static void stop(struct control_source *s, uint32_t events)
+{
+	(void)s;
+	(void)events;
+	control_stop(&w.control);
+}
+
+/* Serve what has come.  Two rounds: accept, then read. */
+static void serve(void)
+{
+	for (int i = 0; i < 3; i++) {
+		w.control.stop = false;
+		control_run(&w.control);
+	}
+}
+
+static void set_up_service(void)
+{
+	struct service_error e;
+
+	must(!loop_create(0, 50, &w.loop));
+	service_init(&w.service, &w.loop, 1);
+	w.service.ops = &attach_server_service_ops;
+	w.service.ctx = &w.server;
+	must(!service_machine_create(&w.service, "m", -1, &e));
+	must(!service_function_create(&w.service, "m", "00:01.0", "rng", NULL,
+				      &e));
+	must(!service_socket_create(&w.service, "m", "00:01.0", "/nowhere/s",
+				    &e));
+}
+
+static void set_up(void)
+{
+	int fd;
+
+	memset(&w, 0, sizeof(w));
+	set_up_service();
+	must(!control_init(&w.control));
+	snprintf(w.path, sizeof(w.path), "/tmp/pciring-fuzz-%d", getpid());
+	fd = attach_listen(w.path, 0600);
+	must(fd >= 0);
+	must(!attach_server_init(&w.server, &w.control, &w.service, fd));
+	w.stopper = (struct control_source){ .fd = eventfd(1, EFD_CLOEXEC),
+					     .events = EPOLLIN,
+					     .ready = stop };
+	must(!control_add(&w.control, &w.stopper));
+	for (int i = 0; i < NR_CLIENTS; i++)
+		w.client[i] = -1;
+	w.memory = memfd_create("fuzz", MFD_CLOEXEC);
+	must(ftruncate(w.memory, MEMORY) == 0);
+	w.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	w.null = open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+static void hang_up(int i)
+{
+	if (w.client[i] >= 0)
+		close(w.client[i]);
+	w.client[i] = -1;
+	serve();
+}
+
+static void tear_down(void)
+{
+	struct service_machine *m = service_find(&w.service, "m");
+
+	for (int i = 0; i < NR_CLIENTS; i++)
+		hang_up(i);
+	must(!m->attachments && !m->watcher && !w.server.nr_conns);
+	for (int i = 0; i < GPA_MAX_FILES; i++)
+		must(m->files.file[i].users == 0);
+	attach_server_fini(&w.server);
+	control_remove(&w.control, &w.stopper);
+	close(w.stopper.fd);
+	control_fini(&w.control);
+	service_fini(&w.service);
+	loop_destroy(w.loop);
+	close(w.memory);
+	close(w.event);
+	close(w.null);
+	unlink(w.path);
+}
+
+static void connect_client(int i)
+{
+	if (w.client[i] >= 0)
+		return;
+	w.client[i] = attach_connect(w.path);
+	must(w.client[i] >= 0);
+	must(fcntl(w.client[i], F_SETFL, O_NONBLOCK) == 0);
+	serve();
+}
+
+/* Everything the server said; its descriptors are closed with the packet. */
+static void read_answers(int i)
+{
+	struct attach_packet pkt;
+	int n = 1;
+
+	while (n == 1 || n == -EPROTO) {
+		n = attach_recv(w.client[i], &pkt);
+		if (n == 1)
+			attach_packet_fini(&pkt);
+	}
+	if (n != -EAGAIN)
+		hang_up(i);
+}
+
+static void fill_hello(struct msg_hello *h)
+{
+	h->major = PCIRING_VERSION_MAJOR;
+	h->scope %= 4;
+	h->function = 8;
+	h->lanes %= 3;
+	h->interrupts %= 3;
+	memcpy(h->machine, "m", 2);
+}
+
+/* Bring the fields of a likely packet into a likely range. */
+static size_t fill(union msg_packet *m, uint8_t kind)
+{
+	m->h.magic = MSG_MAGIC;
+	m->h.type = (uint16_t)(kind % (MSG_SOCKET_STATE + 2));
+	m->h.reply = 0;
+	switch (m->h.type) {
+	case MSG_HELLO:
+		fill_hello(&m->hello);
+		return sizeof(m->hello);
+	case MSG_DMA_MAP:
+	case MSG_DMA_UNMAP:
+		m->dma.gpa &= 0xff000;
+		m->dma.size &= 0x1f000;
+		m->dma.offset &= 0xf000;
+		m->dma.flags &= MSG_DMA_ALL | 3;
+		return sizeof(m->dma);
+	case MSG_IRQ_BIND:
+	case MSG_IRQ_CONTROL:
+		m->irq.function = 8;
+		m->irq.start &= 3;
+		m->irq.count &= 3;
+		m->irq.bound &= 3;
+		return sizeof(m->irq);
+	case MSG_SOCKET_STATE:
+		m->socket.function = 8;
+		return sizeof(m->socket);
+	default:
+		m->function.function = 8;
+		return sizeof(m->function);
+	}
+}
+
+static void send_packet(int i, const uint8_t p[4], const uint8_t *body,
+			size_t n)
+{
+	const int kinds[] = { w.memory, w.event, w.null, w.client[i] };
+	unsigned int nr_fds = p[2] % 4u;
+	union msg_packet m = { 0 };
+	int fds[3];
+
+	for (unsigned int k = 0; k < nr_fds; k++)
+		fds[k] = kinds[p[2] >> (2 + 2 * k) & 3];
+	memcpy(&m, body, n < sizeof(m) ? n : sizeof(m));
+	if (p[1] & 0x80) /* raw: whatever the bytes say */
+		attach_send(w.client[i], &m, n ? n : 1, fds, nr_fds);
+	else
+		attach_send(w.client[i], &m, fill(&m, p[1]), fds, nr_fds);
+}
+
+static void step(const uint8_t p[4], const uint8_t *body, size_t n)
+{
+	int i = p[0] % NR_CLIENTS;
+
+	if ((p[0] & 0xf0) == 0xf0) {
+		hang_up(i);
+		return;
+	}
+	connect_client(i);
+	send_packet(i, p, body, n);
+	serve();
+	if (p[0] & 4)
+		read_answers(i);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static bool prepared;
+	int before;
+	size_t n;
+
+	/* What a thread keeps for good is not a leak of this input. */
+	if (!prepared)
+		must(!sink_eventfd_prepare());
+	prepared = true;
+	before = lowest_free_fd();
+	set_up();
+	while (size >= 4) {
+		n = data[3] % 160u;
+		if (n > size - 4)
+			n = size - 4;
+		step(data, data + 4, n);
+		data += 4 + n;
+		size -= 4 + n;
+	}
+	tear_down();
+	must(lowest_free_fd() == before);
+	return 0;
+}
