@@ -8,6 +8,10 @@
  * UNMASK      deliver             deliver those set -EOPNOTSUPP
  * TRIGGER     fire; count 0: all  fire those set    bind; none given: unbind
  *             are unbound
+ *
+ * The error interrupt is there because QEMU warns its user where it is not.
+ * None of our functions ever has an error to tell, so an eventfd bound to it
+ * is accepted and not kept.
  */
 #include "apps/vfio-user/irq.h"
 
@@ -15,7 +19,14 @@
 
 static uint32_t irq_count(const struct vu_conn *c, uint32_t index)
 {
-	return index == VU_IRQ_MSIX ? c->info.msix_vectors : 0;
+	switch (index) {
+	case VU_IRQ_MSIX:
+		return c->info.msix_vectors;
+	case VU_IRQ_ERR:
+		return 1;
+	default:
+		return 0;
+	}
 }
 
 int vu_irq_info(struct vu_conn *c)
@@ -27,7 +38,9 @@ int vu_irq_info(struct vu_conn *c)
 		return -EINVAL;
 	info.argsz = sizeof(info);
 	info.count = irq_count(c, info.index);
-	info.flags = info.count ? VU_IRQ_EVENTFD | VU_IRQ_MASKABLE : 0;
+	info.flags = info.count ? VU_IRQ_EVENTFD : 0;
+	if (info.index == VU_IRQ_MSIX && info.count)
+		info.flags |= VU_IRQ_MASKABLE;
 	memcpy(c->out.payload, &info, sizeof(info));
 	c->m.answer = sizeof(info);
 	return 0;
@@ -100,6 +113,13 @@ static int check_set(const struct vu_set_irqs *set, uint32_t count)
 	return range_inside(set->start, set->count, count) ? 0 : -EINVAL;
 }
 
+static int set_error(const struct vu_conn *c, const struct vu_set_irqs *set)
+{
+	if (!(set->flags & VU_SET_TRIGGER))
+		return -EOPNOTSUPP;
+	return c->m.nr_fds > 1 ? -EINVAL : 0;
+}
+
 int vu_irq_set(struct vu_conn *c)
 {
 	struct vu_set_irqs set;
@@ -113,6 +133,8 @@ int vu_irq_set(struct vu_conn *c)
 	err = check_set(&set, count);
 	if (err)
 		return err;
+	if (set.index == VU_IRQ_ERR)
+		return set_error(c, &set);
 	if (!set.count)
 		return unbind(c, 0, count);
 	if (set.flags & VU_SET_EVENTFD)

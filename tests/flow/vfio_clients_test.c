@@ -94,7 +94,8 @@ static void cloud_hypervisor_info(struct vfio_guest *t)
 					       sizeof(ii), NULL, 0),
 				 0);
 		memcpy(&ii, t->v.data, sizeof(ii));
-		assert_int_equal(ii.count, i == 2 ? VECTORS : 0);
+		/* MSI-X, and the error interrupt that never comes. */
+		assert_int_equal(ii.count, i == 2 ? VECTORS : i == 3);
 	}
 }
 

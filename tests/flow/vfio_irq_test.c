@@ -47,7 +47,13 @@ static const struct judged judged[] = {
 	/* What the function does not have. */
 	{ 0, EVENTFD | TRIGGER, 0, 1, 1, EINVAL },
 	{ 0, EVENTFD | UNMASK, 0, 1, 1, EINVAL },
-	{ 3, EVENTFD | TRIGGER, 0, 1, 1, EINVAL },
+	{ 4, EVENTFD | TRIGGER, 0, 1, 1, EINVAL },
+	/* An error interrupt, which never comes, may be bound. */
+	{ 3, EVENTFD | TRIGGER, 0, 1, 1, 0 },
+	{ 3, EVENTFD | TRIGGER, 0, 1, 0, 0 },
+	{ 3, EVENTFD | TRIGGER, 0, 1, 2, EINVAL },
+	{ 3, EVENTFD | TRIGGER, 0, 2, 2, EINVAL },
+	{ 3, EVENTFD | MASK, 0, 1, 1, EOPNOTSUPP },
 	/* One kind of data, one action, nothing else. */
 	{ 2, NONE, 0, 1, 0, EINVAL },
 	{ 2, TRIGGER, 0, 1, 0, EINVAL },
