@@ -7,6 +7,7 @@
  */
 #include "apps/pciringd/attach_server.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -297,6 +298,16 @@ static int conn_open(struct attach_server *s, int fd)
 	return 0;
 }
 
+/* Whoever waits keeps the socket ready: without descriptors to spare it is
+ * looked at again with the next tick only. */
+static void accept_failed(struct attach_server *s, int err)
+{
+	if (err == EAGAIN || err == EINTR || err == ECONNABORTED)
+		return;
+	log_limited(LOG_WARN, "attach: cannot accept: %s", strerror(err));
+	control_events(s->control, &s->listen, 0);
+}
+
 static void listen_ready(struct control_source *source, uint32_t events)
 {
 	struct attach_server *s =
@@ -306,9 +317,7 @@ static void listen_ready(struct control_source *source, uint32_t events)
 	(void)events;
 	fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
-		if (errno != EAGAIN && errno != EINTR)
-			log_limited(LOG_WARN, "attach: cannot accept: %s",
-				    strerror(errno));
+		accept_failed(s, errno);
 		return;
 	}
 	if (!peer_may_enter(fd)) {
@@ -330,6 +339,7 @@ static void tick(struct control_tick *t)
 	uint64_t now = control_now_ms();
 	struct attach_conn *c, *next;
 
+	control_events(s->control, &s->listen, EPOLLIN);
 	for (c = s->conns; c; c = next) {
 		next = c->next;
 		if (c->attachment || c->watcher ||
@@ -353,6 +363,8 @@ int attach_server_init(struct attach_server *s, struct control *control,
 			    .ready = listen_ready },
 		.tick = { .tick = tick },
 	};
+	if (fcntl(fd, F_SETFL, O_NONBLOCK))
+		return -errno;
 	err = control_add(control, &s->listen);
 	if (!err)
 		control_add_tick(control, &s->tick);

@@ -203,7 +203,7 @@ static void write_function(json_t *list, const char *machine,
 	if (json_object_size(f->options))
 		json_object_set(params, "options", f->options);
 	command(list, "function.create", params);
-	if (f->socket.path[0])
+	if (f->socket.declared)
 		command(list, "socket.create",
 			json_pack("{ss ss ss}", "machine", machine, "address",
 				  address, "path", f->socket.path));

@@ -183,29 +183,48 @@ static int make_arguments(struct arguments *a, const struct service_options *o)
 
 /* ---- Start and end ------------------------------------------------------------ */
 
-int eal_start(const struct service_options *o)
+/* One with a prefix of the operator's own choice is not ours. */
+static void remove_prefix(void)
+{
+	if (prefix_is_ours(eal.prefix_dir))
+		prefix_remove(eal.prefix_dir);
+	if (eal.prefix_lock >= 0)
+		close(eal.prefix_lock);
+	eal.prefix_lock = -1;
+}
+
+static int eal_init(const struct service_options *o)
 {
 	struct arguments a;
-	int err;
+	int n, err = make_arguments(&a, o);
 
-	err = make_arguments(&a, o);
 	if (err)
 		return err;
-	if (rte_eal_init(a.n, a.v) < 0) {
-		log_error("the DPDK EAL does not start: %s",
-			  rte_strerror(rte_errno));
-		free(a.v);
-		return -EIO;
-	}
+	n = rte_eal_init(a.n, a.v);
 	free(a.v);
+	/* It is there whether the rest went well or not. */
+	snprintf(eal.prefix_dir, sizeof(eal.prefix_dir), "%s",
+		 rte_eal_get_runtime_dir());
+	if (n >= 0)
+		return 0;
+	log_error("the DPDK EAL does not start: %s", rte_strerror(rte_errno));
+	return -EIO;
+}
+
+int eal_start(const struct service_options *o)
+{
+	int err = eal_init(o);
+
+	if (err) {
+		remove_prefix();
+		return err;
+	}
 	if (rte_lcore_count() < 2) {
 		log_error("--lcores must give two lcores at least: the first "
 			  "is control, each other a poll loop; 0@0,1@1");
-		rte_eal_cleanup();
+		eal_end();
 		return -EINVAL;
 	}
-	snprintf(eal.prefix_dir, sizeof(eal.prefix_dir), "%s",
-		 rte_eal_get_runtime_dir());
 	eal.prefix_lock = prefix_lock(eal.prefix_dir);
 	prefix_clean(eal.prefix_dir);
 	return 0;
@@ -214,11 +233,7 @@ int eal_start(const struct service_options *o)
 void eal_end(void)
 {
 	rte_eal_cleanup();
-	/* One with a prefix of the operator's own choice is not ours. */
-	if (prefix_is_ours(eal.prefix_dir))
-		prefix_remove(eal.prefix_dir);
-	if (eal.prefix_lock >= 0)
-		close(eal.prefix_lock);
+	remove_prefix();
 }
 
 /* ---- Cores --------------------------------------------------------------------- */

@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-int service_fail(struct service_error *e, int err, const char *param,
-		 const char *fmt, ...)
+void service_error_set(struct service_error *e, int err, const char *param,
+		       const char *fmt, ...)
 {
 	va_list ap;
 
@@ -16,7 +16,6 @@ int service_fail(struct service_error *e, int err, const char *param,
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
-	return err;
 }
 
 const char *service_errno_name(int err)

@@ -16,9 +16,14 @@ struct service_error {
 	char text[512];
 };
 
-/* Fill in @e and return @err, a negative errno. */
-int service_fail(struct service_error *e, int err, const char *param,
-		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* Fill in @e; @err is a negative errno, @param may be NULL. */
+void service_error_set(struct service_error *e, int err, const char *param,
+		       const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* The same, as a value: @err, which readers and checkers see to be one. */
+#define service_fail(e, err, param, ...)                                       \
+	(service_error_set(e, err, param, __VA_ARGS__), (err))
 
 /* "EINVAL" */
 const char *service_errno_name(int err);

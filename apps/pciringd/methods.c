@@ -26,7 +26,7 @@ static json_t *done(int err)
 static json_t *no_machine(struct service_error *e, const char *param,
 			  const char *name)
 {
-	service_fail(e, -ENOENT, param, "no machine \"%.64s\"", name);
+	service_error_set(e, -ENOENT, param, "no machine \"%.64s\"", name);
 	return NULL;
 }
 
@@ -114,7 +114,7 @@ static json_t *machine_create_method(void *ctx, json_t *params,
 	json_int_t index = loop ? json_integer_value(loop) : -1;
 
 	if (loop && (index < 0 || index >= INT16_MAX)) {
-		service_fail(e, -EINVAL, "loop", "no such loop");
+		service_error_set(e, -EINVAL, "loop", "no such loop");
 		return NULL;
 	}
 	return done(service_machine_create(ctx, get_string(params, "name"),

@@ -28,7 +28,7 @@ json_t *rpc_call(const struct rpc *rpc, const struct rpc_method *method,
 		return NULL;
 	result = method->call(rpc->ctx, params, e);
 	if (!result && !e->err)
-		service_fail(e, -ENOMEM, NULL, "out of memory");
+		service_error_set(e, -ENOMEM, NULL, "out of memory");
 	return result;
 }
 

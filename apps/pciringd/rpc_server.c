@@ -197,6 +197,16 @@ static int client_open(struct rpc_server *s, int fd)
 	return 0;
 }
 
+/* Whoever waits keeps the socket ready: without descriptors to spare it is
+ * looked at again with the next tick only. */
+static void accept_failed(struct rpc_server *s, int err)
+{
+	if (err == EAGAIN || err == EINTR || err == ECONNABORTED)
+		return;
+	log_limited(LOG_WARN, "rpc: cannot accept: %s", strerror(err));
+	control_events(s->control, &s->listen, 0);
+}
+
 static void listen_ready(struct control_source *source, uint32_t events)
 {
 	struct rpc_server *s = container_of(source, struct rpc_server, listen);
@@ -205,9 +215,7 @@ static void listen_ready(struct control_source *source, uint32_t events)
 	(void)events;
 	fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
-		if (errno != EAGAIN && errno != EINTR)
-			log_limited(LOG_WARN, "rpc: cannot accept: %s",
-				    strerror(errno));
+		accept_failed(s, errno);
 		return;
 	}
 	if (!peer_may_enter(fd)) {
@@ -222,23 +230,40 @@ static void listen_ready(struct control_source *source, uint32_t events)
 	close(fd);
 }
 
+static void tick(struct control_tick *t)
+{
+	struct rpc_server *s = container_of(t, struct rpc_server, tick);
+
+	control_events(s->control, &s->listen, EPOLLIN);
+}
+
 int rpc_server_init(struct rpc_server *s, struct control *control, int fd,
 		    const struct rpc_method *methods, void *ctx)
 {
+	int err;
+
 	*s = (struct rpc_server){
 		.control = control,
 		.rpc = { .methods = methods, .ctx = ctx },
 		.listen = { .fd = fd,
 			    .events = EPOLLIN,
 			    .ready = listen_ready },
+		.tick = { .tick = tick },
 	};
-	return control_add(control, &s->listen);
+	err = control_add(control, &s->listen);
+	if (!err)
+		control_add_tick(control, &s->tick);
+	return err;
 }
 
 void rpc_server_fini(struct rpc_server *s)
 {
-	while (s->clients)
-		client_close(s->clients);
+	struct rpc_client *c, *next;
+
+	for (c = s->clients; c; c = next) {
+		next = c->next;
+		client_close(c);
+	}
 	control_remove(s->control, &s->listen);
 	close(s->listen.fd);
 }

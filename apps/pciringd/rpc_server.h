@@ -24,6 +24,7 @@ struct rpc_server {
 	struct control *control; /* borrowed */
 	struct rpc rpc;
 	struct control_source listen; /* owns its descriptor */
+	struct control_tick tick;
 	struct rpc_client *clients;
 	unsigned int nr_clients;
 	uint64_t refused; /* other users, or too many clients */

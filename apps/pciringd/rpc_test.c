@@ -17,7 +17,7 @@ static json_t *echo(void *ctx, json_t *params, struct service_error *e)
 	(void)ctx;
 	calls++;
 	if (!strcmp(word, "busy")) {
-		service_fail(e, -EBUSY, "word", "somebody has it");
+		service_error_set(e, -EBUSY, "word", "somebody has it");
 		return NULL;
 	}
 	return json_string(word);
@@ -210,14 +210,18 @@ batch_is_answered_as_an_array_without_its_notifications(void **state)
 
 static void batch_beyond_the_limit_is_refused_whole(void **state)
 {
-	char line[RPC_MAX_BATCH * 4 + 8] = "[";
+	char line[RPC_MAX_BATCH * 4 + 8];
+	size_t n = 0;
 	json_t *a;
 
 	(void)state;
 	calls = 0;
-	for (unsigned int i = 0; i <= RPC_MAX_BATCH; i++)
-		strcat(line, i ? ",1" : "1");
-	strcat(line, "]");
+	for (unsigned int i = 0; i <= RPC_MAX_BATCH; i++) {
+		line[n++] = i ? ',' : '[';
+		line[n++] = '1';
+	}
+	line[n++] = ']';
+	line[n] = '\0';
 	a = ask(line);
 	assert_true(json_is_object(a));
 	assert_int_equal(code(a), RPC_INVALID_REQUEST);

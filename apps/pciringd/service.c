@@ -155,22 +155,22 @@ int service_machine_create(struct service *s, const char *name, int loop,
 	m->wanted_loop = loop;
 	err = machine_create(name, &m->machine);
 	if (err == -EINVAL) {
-		service_fail(e, err, "name",
-			     "a name has 1 to %u characters of "
-			     "A-Z a-z 0-9 _ . -",
-			     MACHINE_NAME_MAX - 1);
+		service_error_set(e, err, "name",
+				  "a name has 1 to %u characters of "
+				  "A-Z a-z 0-9 _ . -",
+				  MACHINE_NAME_MAX - 1);
 		goto free_machine;
 	} else if (err) {
-		service_fail(e, err, NULL, "cannot create the machine: %s",
-			     strerror(-err));
+		service_error_set(e, err, NULL, "cannot create the machine: %s",
+				  strerror(-err));
 		goto free_machine;
 	}
 	if (s->loop) {
 		m->loop = loop < 0 ? least_loaded(s) : s->loop[loop];
 		err = loop_add(m->loop, m->machine);
 		if (err) {
-			service_fail(e, err, "loop", "loop %u is full",
-				     loop_index(m->loop));
+			service_error_set(e, err, "loop", "loop %u is full",
+					  loop_index(m->loop));
 			goto destroy_machine;
 		}
 	}
@@ -356,7 +356,6 @@ static int plug_function(struct service_machine *m, struct service_function *f,
 	if (p.err)
 		return plug_failed(&p, e);
 	f->function = p.function;
-	insert_function(m, f);
 	return 0;
 }
 
@@ -388,9 +387,12 @@ int service_function_create(struct service *s, const char *machine,
 	err = copy_options(options, &f->options, e);
 	if (!err)
 		err = plug_function(m, f, type, e);
-	if (err)
+	if (err) {
 		free_function(f);
-	return err;
+		return err;
+	}
+	insert_function(m, f);
+	return 0;
 }
 
 static void unplug(void *arg)
@@ -418,7 +420,7 @@ int service_function_destroy(struct service *s, const char *machine,
 		return service_fail(e, p.err, "address",
 				    "a VMM is attached to %s; end it first",
 				    address);
-	if (f->socket.path[0] && s->ops && s->ops->socket_removed)
+	if (f->socket.declared && s->ops && s->ops->socket_removed)
 		s->ops->socket_removed(s->ctx, m, f);
 	for (pos = &m->functions; *pos != f; pos = &(*pos)->next)
 		;
@@ -433,7 +435,7 @@ static bool path_is_taken(const struct service *s, const char *path)
 {
 	for (struct service_machine *m = s->machines; m; m = m->next)
 		for (struct service_function *f = m->functions; f; f = f->next)
-			if (!strcmp(f->socket.path, path))
+			if (f->socket.declared && !strcmp(f->socket.path, path))
 				return true;
 	return false;
 }
@@ -468,11 +470,11 @@ int service_socket_create(struct service *s, const char *machine,
 		err = check_path(s, path, e);
 	if (err)
 		return err;
-	if (f->socket.path[0])
+	if (f->socket.declared)
 		return service_fail(e, -EEXIST, "address",
 				    "%s has the socket %s already", address,
 				    f->socket.path);
-	f->socket = (struct service_socket){ .reported = false };
+	f->socket = (struct service_socket){ .declared = true };
 	memcpy(f->socket.path, path, strlen(path) + 1);
 	if (s->ops && s->ops->socket_added)
 		s->ops->socket_added(s->ctx, m, f);
@@ -488,11 +490,11 @@ int service_socket_destroy(struct service *s, const char *machine,
 
 	if (err)
 		return err;
-	if (!f->socket.path[0])
+	if (!f->socket.declared)
 		return service_fail(e, -ENOENT, "address", "%s has no socket",
 				    address);
 	if (s->ops && s->ops->socket_removed)
 		s->ops->socket_removed(s->ctx, m, f);
-	f->socket = (struct service_socket){ .reported = false };
+	f->socket = (struct service_socket){ .declared = false };
 	return 0;
 }

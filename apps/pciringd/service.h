@@ -29,7 +29,8 @@ struct service;
 
 /* Where a proxy is to listen for a function's VMM. */
 struct service_socket {
-	char path[MSG_PATH_MAX]; /* empty: none is declared */
+	char path[MSG_PATH_MAX]; /* empty: there is none */
+	bool declared;		 /* here; or else on the proxy's command line */
 	bool reported;		 /* a proxy has said the following */
 	uint16_t state;		 /* enum msg_socket_state */
 	int32_t error;		 /* negative errno */

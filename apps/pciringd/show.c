@@ -49,7 +49,8 @@ static json_t *socket_json(const struct service_machine *m,
 
 	if (!s->path[0])
 		return json_null();
-	o = json_pack("{ss ss}", "path", s->path, "state", socket_state(m, s));
+	o = json_pack("{so ss sb}", "path", client_name(s->path), "state",
+		      socket_state(m, s), "declared", s->declared);
 	if (s->reported && s->error)
 		json_object_set_new(o, "error",
 				    json_string(strerror(-s->error)));

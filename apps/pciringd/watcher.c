@@ -41,8 +41,11 @@ void watcher_destroy(struct watcher *w)
 {
 	struct service_function *f;
 
-	for (f = w->machine->functions; f; f = f->next)
+	for (f = w->machine->functions; f; f = f->next) {
 		f->socket.reported = false;
+		if (!f->socket.declared)
+			f->socket.path[0] = '\0';
+	}
 	w->machine->watcher = NULL;
 	free(w);
 }
@@ -65,21 +68,30 @@ int watcher_tell_all(struct watcher *w)
 	int err = 0;
 
 	for (f = w->machine->functions; f && !err; f = f->next)
-		if (f->socket.path[0])
+		if (f->socket.declared)
 			err = watcher_tell(w, MSG_SOCKET_ADD, f);
 	return err;
+}
+
+static bool report_is_good(const struct msg_socket *r)
+{
+	return r->state <= MSG_SOCKET_BUSY && r->error <= 0 &&
+	       memchr(r->path, '\0', sizeof(r->path));
 }
 
 bool watcher_report(struct watcher *w, const struct msg_socket *report)
 {
 	struct service_function *f;
 
-	if (report->state > MSG_SOCKET_BUSY || report->error > 0)
+	if (!report_is_good(report))
 		return false;
 	f = service_function(w->machine, report->function);
 	/* It may have been taken away while the report was under way. */
-	if (!f || memcmp(f->socket.path, report->path, MSG_PATH_MAX))
+	if (!f || (f->socket.declared && strcmp(f->socket.path, report->path)))
 		return true;
+	/* What nobody declared is on the proxy's own command line. */
+	if (!f->socket.declared)
+		memcpy(f->socket.path, report->path, sizeof(report->path));
 	f->socket.reported = true;
 	f->socket.state = report->state;
 	f->socket.error = report->error;

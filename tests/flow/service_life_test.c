@@ -68,6 +68,29 @@ static unsigned int count_names(const char *path, const char *word)
 	return n;
 }
 
+/* Runtime directories whose process has gone; others may run beside us. */
+static unsigned int count_orphans(void)
+{
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+	struct dirent *e;
+	unsigned int n = 0;
+	char parent[128];
+	int pid;
+	DIR *d;
+
+	snprintf(parent, sizeof(parent), "%s/dpdk",
+		 !geteuid() ? "/var/run"
+		 : xdg	    ? xdg
+			    : "/tmp");
+	d = opendir(parent);
+	while (d && (e = readdir(d)))
+		if (sscanf(e->d_name, "pciring-%d", &pid) == 1)
+			n += kill(pid, 0) && errno == ESRCH;
+	if (d)
+		closedir(d);
+	return n;
+}
+
 static bool exists(const char *path)
 {
 	struct stat st;
@@ -280,6 +303,25 @@ static void successor_cleans_up_after_one_that_was_killed(void **state)
 	assert_int_equal(procs_fini(&p), 0);
 }
 
+static void start_that_fails_leaves_nothing(void **state)
+{
+	static const char *const bad[][5] = {
+		{ "--log-level", "error", "--lcores", "0@0", NULL },
+		{ "--log-level", "error", "--config", "/nonexistent", NULL },
+		{ "--log-level", "error", "--", "--nonsense", NULL },
+	};
+	unsigned int before = count_orphans();
+	struct procs p;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(procs_init(&p), 0);
+		assert_true(procs_start(&p, "pciringd", bad[i]) < 0);
+		assert_int_equal(procs_fini(&p), 0);
+	}
+	assert_true(count_orphans() <= before);
+}
+
 static void prefix_of_a_living_process_is_left_alone(void **state)
 {
 	char prefix[128], other[160];
@@ -315,6 +357,7 @@ int main(void)
 			sigint_ends_it_within_a_second_and_nothing_is_left),
 		cmocka_unit_test(directory_that_it_made_goes_with_it),
 		cmocka_unit_test(successor_cleans_up_after_one_that_was_killed),
+		cmocka_unit_test(start_that_fails_leaves_nothing),
 		cmocka_unit_test(prefix_of_a_living_process_is_left_alone),
 	};
 

@@ -265,13 +265,14 @@ static void descriptors_of_refused_packets_are_closed(void **state)
 
 static const char *shown_state(char *text, size_t room)
 {
+	const char *word;
 	json_t *m, *f;
 
 	assert_int_equal(procs_rpc(&p, "machine.show", MACHINE, &m), 0);
 	f = json_array_get(json_object_get(m, "functions"), 0);
-	snprintf(text, room, "%s",
-		 json_string_value(json_object_get(json_object_get(f, "socket"),
-						   "state")));
+	word = json_string_value(
+		json_object_get(json_object_get(f, "socket"), "state"));
+	snprintf(text, room, "%s", word ? word : "none");
 	json_decref(m);
 	return text;
 }
@@ -332,6 +333,37 @@ static void watcher_is_told_and_what_it_reports_is_shown(void **state)
 	assert_int_equal(procs_rpc(&p, "socket.destroy", destroy, NULL), 0);
 }
 
+static void socket_of_the_proxys_own_is_shown_while_it_lives(void **state)
+{
+	struct msg_hello h = hello(MSG_SCOPE_WATCH);
+	struct msg_socket s = {
+		.h = { .magic = MSG_MAGIC, .type = MSG_SOCKET_STATE },
+		.function = BDF,
+		.state = MSG_SOCKET_LISTENS,
+		.path = "/tmp/its-own",
+	};
+	json_t *config;
+	char text[32];
+	int fd = raw_connect();
+
+	(void)state;
+	assert_string_equal(shown_state(text, sizeof(text)), "none");
+	send_bytes(fd, &h, sizeof(h));
+	send_bytes(fd, &s, sizeof(s));
+	for (int i = 0; i < 500 && strcmp(shown_state(text, 32), "listens");
+	     i++)
+		usleep(1000);
+	assert_string_equal(shown_state(text, sizeof(text)), "listens");
+	/* It is not ours to write back. */
+	assert_int_equal(procs_rpc(&p, "config.get", "{}", &config), 0);
+	assert_int_equal(json_array_size(config), 2);
+	json_decref(config);
+	close(fd);
+	for (int i = 0; i < 500 && strcmp(shown_state(text, 32), "none"); i++)
+		usleep(1000);
+	assert_string_equal(shown_state(text, sizeof(text)), "none");
+}
+
 static void report_without_sense_ends_the_watch(void **state)
 {
 	struct msg_hello h = hello(MSG_SCOPE_WATCH);
@@ -358,6 +390,8 @@ int main(void)
 			client_that_does_not_read_its_answers_is_dropped),
 		cmocka_unit_test(descriptors_of_refused_packets_are_closed),
 		cmocka_unit_test(watcher_is_told_and_what_it_reports_is_shown),
+		cmocka_unit_test(
+			socket_of_the_proxys_own_is_shown_while_it_lives),
 		cmocka_unit_test(report_without_sense_ends_the_watch),
 	};
 
