@@ -13,6 +13,7 @@
 #include "apps/pciringd/eal.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,6 +194,24 @@ static void remove_prefix(void)
 	eal.prefix_lock = -1;
 }
 
+/* The EAL prints its usage on stdout, where ours is the one line that says
+ * ready; so stdout is stderr meanwhile. */
+static int init_with_stdout_aside(struct arguments *a)
+{
+	int n, ours = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	fflush(stdout);
+	if (ours >= 0)
+		dup2(STDERR_FILENO, STDOUT_FILENO);
+	n = rte_eal_init(a->n, a->v);
+	fflush(stdout);
+	if (ours >= 0) {
+		dup2(ours, STDOUT_FILENO);
+		close(ours);
+	}
+	return n;
+}
+
 static int eal_init(const struct service_options *o)
 {
 	struct arguments a;
@@ -200,7 +219,7 @@ static int eal_init(const struct service_options *o)
 
 	if (err)
 		return err;
-	n = rte_eal_init(a.n, a.v);
+	n = init_with_stdout_aside(&a);
 	free(a.v);
 	/* It is there whether the rest went well or not. */
 	snprintf(eal.prefix_dir, sizeof(eal.prefix_dir), "%s",

@@ -185,6 +185,46 @@ static void two_run_side_by_side_in_two_directories(void **state)
 	assert_int_equal(procs_fini(&q), 0);
 }
 
+/* Clock ticks that the process has used up to now. */
+static unsigned long cpu_ticks(pid_t pid)
+{
+	unsigned long user = 0, kernel = 0;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f,
+				"%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u "
+				"%*u %*u %lu %lu",
+				&user, &kernel),
+			 2);
+	fclose(f);
+	return user + kernel;
+}
+
+static void idle_service_uses_no_cpu(void **state)
+{
+	struct pciring *link;
+	unsigned long before;
+	struct procs p;
+
+	(void)state;
+	assert_int_equal(procs_init(&p), 0);
+	assert_int_equal(procs_start_service(&p), 0);
+	make_demo(&p);
+	link = attach(&p);
+	usleep(20000);
+	before = cpu_ticks(p.service);
+	usleep(500000);
+	/* A tenth of the time would be 5 ticks. */
+	assert_true(cpu_ticks(p.service) - before <= 2);
+	assert_int_equal(pciring_status(link), 0);
+	pciring_detach(link);
+	assert_int_equal(procs_fini(&p), 0);
+}
+
 /* A socket that the service manager would listen on. */
 static int open_notify(struct procs *p)
 {
@@ -350,6 +390,7 @@ int main(void)
 		cmocka_unit_test(ready_in_less_than_half_a_second),
 		cmocka_unit_test(second_one_in_the_same_directory_is_refused),
 		cmocka_unit_test(two_run_side_by_side_in_two_directories),
+		cmocka_unit_test(idle_service_uses_no_cpu),
 		cmocka_unit_test(service_manager_is_told_of_ready_and_stopping),
 		cmocka_unit_test(
 			sigterm_ends_it_within_a_second_and_nothing_is_left),
