@@ -103,6 +103,7 @@ static void serve_lane(struct channel *ch, unsigned int lane)
 	}
 }
 
+/* rule 121 */
 static void a_scribbling_client_does_not_disturb_the_service(void **state)
 {
 	const struct seg_window window = { .length = 16, .sizes = 2 };

@@ -249,6 +249,7 @@ static void a_function_belongs_to_one_link(void **state)
 	assert_int_equal(machine_unplug(w->rig.machine, RIG_BDF), -EBUSY);
 }
 
+/* rule 121 */
 static void a_function_link_reaches_nothing_else(void **state)
 {
 	struct world *w = *state;
