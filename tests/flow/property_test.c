@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Random scripts of register accesses, config writes, buffers, memory that
- * goes and comes, and resets, against a model of the function that fits in
- * here.  After every step all that a driver or a VMM could see is compared:
- * registers, pending bits, messages, used.idx; and nothing was written outside
- * of what was lent.
+ * goes and comes, and resets, against the model of the function in model.c.
+ * After every step all that a driver or a VMM could see is compared: registers,
+ * pending bits, messages, used.idx; and nothing was written outside of what was
+ * lent.
  *
  * PROPERTY_SEED=N repeats the script that a failure names; PROPERTY_SCRIPTS=N
  * runs more of them.
@@ -16,13 +16,11 @@
 
 #include <cmocka.h>
 
+#include "tests/flow/model.h"
 #include "tests/flow/rig.h"
 
 #define SCRIPTS 1000
 #define STEPS	150
-#define VECTORS 2
-#define MAXIMUM 256 /* queue size after reset */
-#define OFFERED (GUEST_F_VERSION_1 | GUEST_F_EVENT_IDX | GUEST_F_INDIRECT)
 
 /* Where rings may be put: good ones, a misaligned one, one in a hole. */
 #define DESC_GPA  (RIG_GPA + 0x1000)
@@ -30,37 +28,6 @@
 #define USED_GPA  (RIG_GPA + 0x4000)
 #define BUF_GPA	  (RIG_GPA + 0x8000)
 #define HOLE_GPA  (RIG_GPA + RIG_LENT + 0x10000)
-
-struct vector {
-	uint64_t address;
-	uint32_t data;
-	bool masked, pending;
-};
-
-struct model {
-	uint8_t status, isr;
-	bool started;
-	uint64_t features;
-	uint32_t device_select, driver_select;
-	uint16_t queue_select, config_vector;
-	struct {
-		uint64_t area[3]; /* descriptors, avail, used */
-		uint16_t size, vector;
-		bool enabled, broken;
-		uint16_t avail, used;
-	} q;
-	bool master, lent;
-	bool msix_on, msix_closed;
-	struct vector v[VECTORS];
-	/* what this step must have sent */
-	struct msg_irq sent[8];
-	unsigned int nr_sent;
-};
-
-/* What the scripts came to: one that reaches nothing proves nothing. */
-static struct {
-	unsigned long messages, latched, used, broken, paused;
-} reached;
 
 struct world {
 	struct rig rig;
@@ -77,147 +44,6 @@ static uint32_t rnd(uint32_t n)
 	w.random ^= w.random >> 7;
 	w.random ^= w.random << 17;
 	return (uint32_t)(w.random >> 32) % n;
-}
-
-/* ---- The model --------------------------------------------------------------- */
-
-static void deliver(unsigned int i)
-{
-	struct model *m = &w.m;
-	struct vector *v = &m->v[i];
-
-	if (!m->msix_on || m->msix_closed || !m->master || v->masked) {
-		reached.latched += !v->pending;
-		v->pending = true;
-		return;
-	}
-	reached.messages++;
-	v->pending = false;
-	m->sent[m->nr_sent++] = (struct msg_irq){
-		.address = v->address,
-		.data = v->data,
-		.requester_id = RIG_BDF,
-		.vector = (uint16_t)i,
-	};
-}
-
-static void deliver_pending(void)
-{
-	for (unsigned int i = 0; i < VECTORS; i++)
-		if (w.m.v[i].pending)
-			deliver(i);
-}
-
-static void raise_queue(void)
-{
-	if (!w.m.msix_on)
-		w.m.isr |= 1;
-	else if (w.m.q.vector != GUEST_NO_VECTOR)
-		deliver(w.m.q.vector);
-}
-
-static void raise_config(void)
-{
-	w.m.isr |= 2;
-	if (w.m.msix_on && w.m.config_vector != GUEST_NO_VECTOR)
-		deliver(w.m.config_vector);
-}
-
-static void needs_reset(void)
-{
-	if (w.m.status & GUEST_NEEDS_RESET)
-		return;
-	w.m.status |= GUEST_NEEDS_RESET;
-	reached.broken++;
-	if (w.m.started)
-		raise_config();
-}
-
-static bool ring_is_there(void)
-{
-	for (unsigned int i = 0; i < 3; i++)
-		if (w.m.q.area[i] - RIG_GPA >= RIG_LENT)
-			return false;
-	return w.m.lent;
-}
-
-/* Queues run whenever they can: what is available is used. */
-static void run_queue(void)
-{
-	struct model *m = &w.m;
-
-	if (!m->started || !m->q.enabled || m->q.broken ||
-	    m->q.avail == m->q.used)
-		return;
-	if (!m->master || !ring_is_there()) {
-		reached.paused++;
-		return;
-	}
-	reached.used += (uint16_t)(m->q.avail - m->q.used);
-	m->q.used = m->q.avail;
-	raise_queue();
-}
-
-static void model_reset(void)
-{
-	struct model *m = &w.m;
-
-	m->status = 0;
-	m->isr = 0;
-	m->started = false;
-	m->features = 0;
-	m->device_select = 0;
-	m->driver_select = 0;
-	m->queue_select = 0;
-	m->config_vector = GUEST_NO_VECTOR;
-	memset(&m->q, 0, sizeof(m->q));
-	m->q.size = MAXIMUM;
-	m->q.vector = GUEST_NO_VECTOR;
-}
-
-static void model_flr(void)
-{
-	w.m.master = false;
-	w.m.msix_on = false;
-	w.m.msix_closed = false;
-	for (unsigned int i = 0; i < VECTORS; i++)
-		w.m.v[i] = (struct vector){ .masked = true };
-	model_reset();
-}
-
-static void model_status(uint8_t value)
-{
-	struct model *m = &w.m;
-	uint8_t bits = value & (uint8_t)~m->status;
-
-	if (!value) {
-		model_reset();
-		return;
-	}
-	m->status |= bits & (GUEST_ACKNOWLEDGE | GUEST_DRIVER | GUEST_FAILED);
-	if ((bits & GUEST_FEATURES_OK) && (m->features & GUEST_F_VERSION_1) &&
-	    !(m->features & ~OFFERED))
-		m->status |= GUEST_FEATURES_OK;
-	if ((bits & GUEST_DRIVER_OK) && (m->status & GUEST_FEATURES_OK) &&
-	    !(m->status & GUEST_FAILED))
-		m->status |= GUEST_DRIVER_OK;
-	m->started =
-		(m->status & GUEST_DRIVER_OK) && !(m->status & GUEST_FAILED);
-}
-
-static void model_enable(void)
-{
-	static const unsigned int align[3] = { 16, 2, 4 };
-	struct model *m = &w.m;
-
-	if (m->q.enabled)
-		return;
-	m->q.enabled = true;
-	for (unsigned int i = 0; i < 3; i++)
-		if (!m->q.area[i] || m->q.area[i] % align[i])
-			m->q.broken = true;
-	if (m->q.broken)
-		needs_reset();
 }
 
 /* ---- Steps -------------------------------------------------------------------- */
@@ -244,7 +70,7 @@ static void forget_rings(void)
 static void write_status(uint8_t value)
 {
 	common_write(GUEST_STATUS, 1, value);
-	model_status(value);
+	model_status(&w.m, value);
 	forget_rings();
 }
 
@@ -262,12 +88,8 @@ static void step_status(void)
 static void write_features(uint32_t sel, uint32_t value)
 {
 	common_write(GUEST_DRIVER_FEATURE_SELECT, 4, sel);
-	w.m.driver_select = sel;
 	common_write(GUEST_DRIVER_FEATURE, 4, value);
-	if (sel >= 2 || (w.m.status & GUEST_FEATURES_OK))
-		return;
-	w.m.features = (w.m.features & ~((uint64_t)UINT32_MAX << 32 * sel)) |
-		       (uint64_t)value << 32 * sel;
+	model_features(&w.m, sel, value);
 }
 
 static void step_features(void)
@@ -293,26 +115,16 @@ static void step_select(void)
 	common_write(GUEST_DEVICE_FEATURE_SELECT, 4, w.m.device_select);
 }
 
-static uint16_t vector_in_range(uint16_t v)
-{
-	return v < VECTORS ? v : GUEST_NO_VECTOR;
-}
-
 static void write_vector(bool queue, uint16_t v)
 {
-	uint32_t off = queue ? GUEST_QUEUE_VECTOR : GUEST_CONFIG_VECTOR;
-
-	common_write(off, 2, v);
-	if (!queue)
-		w.m.config_vector = vector_in_range(v);
-	else if (!w.m.queue_select)
-		w.m.q.vector = vector_in_range(v);
+	common_write(queue ? GUEST_QUEUE_VECTOR : GUEST_CONFIG_VECTOR, 2, v);
+	model_vector(&w.m, queue, v);
 }
 
 static void step_vector(void)
 {
-	write_vector(rnd(2),
-		     rnd(3) ? (uint16_t)rnd(VECTORS) : (uint16_t)rnd(65536));
+	write_vector(rnd(2), rnd(3) ? (uint16_t)rnd(MODEL_VECTORS)
+				    : (uint16_t)rnd(65536));
 }
 
 static void step_size(void)
@@ -321,15 +133,12 @@ static void step_size(void)
 		rnd(2) ? (uint16_t)(1u << rnd(10)) : (uint16_t)rnd(65536);
 
 	common_write(GUEST_QUEUE_SIZE_REG, 2, size);
-	if (!w.m.queue_select && !w.m.q.enabled && size <= MAXIMUM &&
-	    is_power_of_2(size))
-		w.m.q.size = size;
+	model_queue_size(&w.m, size);
 }
 
 static void write_area(unsigned int i, uint64_t gpa)
 {
 	uint32_t off = GUEST_QUEUE_DESC + 8 * i;
-	bool takes = !w.m.queue_select && !w.m.q.enabled;
 
 	switch (rnd(3)) {
 	case 0:
@@ -343,8 +152,7 @@ static void write_area(unsigned int i, uint64_t gpa)
 		common_write(off, 4, (uint32_t)gpa);
 		gpa = (w.m.q.area[i] & ~(uint64_t)UINT32_MAX) | (uint32_t)gpa;
 	}
-	if (takes)
-		w.m.q.area[i] = gpa;
+	model_area(&w.m, i, gpa);
 }
 
 static void step_areas(void)
@@ -360,8 +168,7 @@ static void step_areas(void)
 static void write_enable(uint16_t value)
 {
 	common_write(GUEST_QUEUE_ENABLE, 2, value);
-	if (value == 1 && !w.m.queue_select)
-		model_enable();
+	model_enable(&w.m, value);
 }
 
 static void step_enable(void)
@@ -371,27 +178,22 @@ static void step_enable(void)
 
 static void write_entry(unsigned int i, bool masked)
 {
-	struct vector *v = &w.m.v[i];
+	uint64_t address = 0xfee00000 + 0x1000 * rnd(16);
+	uint32_t data = rnd(256);
 
-	v->address = 0xfee00000 + 0x1000 * rnd(16);
-	v->data = rnd(256);
-	v->masked = masked;
-	guest_msix_entry(&w.guest, i, v->address, v->data, v->masked);
-	if (!v->masked && v->pending)
-		deliver(i);
+	guest_msix_entry(&w.guest, i, address, data, masked);
+	model_entry(&w.m, i, address, data, masked);
 }
 
 static void step_entry(void)
 {
-	write_entry(rnd(VECTORS), !rnd(3));
+	write_entry(rnd(MODEL_VECTORS), !rnd(3));
 }
 
 static void set_control(bool on, bool closed)
 {
-	w.m.msix_on = on;
-	w.m.msix_closed = closed;
 	guest_msix_control(&w.guest, on, closed);
-	deliver_pending();
+	model_msix(&w.m, on, closed);
 }
 
 static void step_control(void)
@@ -401,9 +203,8 @@ static void step_control(void)
 
 static void set_command(bool master)
 {
-	w.m.master = master;
 	guest_command(&w.guest, rnd(2), master);
-	deliver_pending();
+	model_master(&w.m, master);
 }
 
 static void step_command(void)
@@ -433,7 +234,7 @@ static void step_offer(void)
 				.flags = GUEST_DESC_WRITE };
 	uint16_t head, at;
 
-	if (!ring_is_there() || !w.m.q.enabled || w.m.q.broken ||
+	if (!model_ring_is_there(&w.m) || !w.m.q.enabled || w.m.q.broken ||
 	    (uint16_t)(w.m.q.avail - w.m.q.used) >= w.m.q.size) {
 		kick();
 		return;
@@ -465,7 +266,7 @@ static void step_reset(void)
 	if (rnd(4))
 		return;
 	assert_int_equal(link_reset(&w.rig.link, RIG_BDF), 0);
-	model_flr();
+	model_flr(&w.m);
 	forget_rings();
 }
 
@@ -475,14 +276,14 @@ static void step_bring_up(void)
 	static const uint64_t good[3] = { DESC_GPA, AVAIL_GPA, USED_GPA };
 
 	common_write(GUEST_STATUS, 1, 0);
-	model_reset();
+	model_reset(&w.m);
 	forget_rings();
 	write_features(0, rnd(2) ? (uint32_t)GUEST_F_EVENT_IDX : 0);
 	write_features(1, 1);
 	write_status(GUEST_ACKNOWLEDGE | GUEST_DRIVER | GUEST_FEATURES_OK);
 	set_command(true);
 	set_control(true, false);
-	for (unsigned int i = 0; i < VECTORS; i++)
+	for (unsigned int i = 0; i < MODEL_VECTORS; i++)
 		write_entry(i, false);
 	common_write(GUEST_QUEUE_SELECT, 2, 0);
 	w.m.queue_select = 0;
@@ -490,7 +291,7 @@ static void step_bring_up(void)
 	write_vector(true, 1);
 	for (unsigned int i = 0; i < 3; i++) {
 		common_write(GUEST_QUEUE_DESC + 8 * i, 8, good[i]);
-		w.m.q.area[i] = good[i];
+		model_area(&w.m, i, good[i]);
 	}
 	write_enable(1);
 	write_status(GUEST_DRIVER_OK);
@@ -543,9 +344,10 @@ static void compare_queue(void)
 static void compare_registers(void)
 {
 	const struct model *m = &w.m;
-	uint32_t word = m->device_select == 0	? (uint32_t)OFFERED
-			: m->device_select == 1 ? (uint32_t)(OFFERED >> 32)
-						: 0;
+	uint32_t word = m->device_select == 0 ? (uint32_t)MODEL_OFFERED
+			: m->device_select == 1
+				? (uint32_t)(MODEL_OFFERED >> 32)
+				: 0;
 
 	assert_int_equal(common_read(GUEST_STATUS, 1), m->status);
 	assert_int_equal(common_read(GUEST_CONFIG_VECTOR, 2), m->config_vector);
@@ -568,7 +370,7 @@ static void compare_interrupts(void)
 	for (unsigned int i = 0; i < n; i++)
 		assert_memory_equal(&got[i], &w.m.sent[i], sizeof(got[i]));
 	w.m.nr_sent = 0;
-	for (unsigned int i = 0; i < VECTORS; i++)
+	for (unsigned int i = 0; i < MODEL_VECTORS; i++)
 		assert_int_equal(guest_msix_pending(&w.guest, i),
 				 w.m.v[i].pending);
 }
@@ -590,13 +392,18 @@ static void one_script(uint64_t seed)
 	assert_int_equal(rig_init(&w.rig, PCIRING_SCOPE_FUNCTION, false), 0);
 	rig_guest(&w.rig, &w.guest);
 	assert_int_equal(guest_find_caps(&w.guest), 0);
-	memset(&w.m, 0, sizeof(w.m));
-	w.m.lent = true;
-	model_flr();
+	w.m = (struct model){
+		.gpa = RIG_GPA,
+		.size = RIG_LENT,
+		.requester_id = RIG_BDF,
+		.lent = true,
+		.reached = w.m.reached,
+	};
+	model_flr(&w.m);
 	for (unsigned int i = 0; i < STEPS; i++) {
 		steps[rnd(ARRAY_SIZE(steps))]();
 		assert_true(rig_run(&w.rig, 64));
-		run_queue();
+		model_run(&w.m);
 		compare();
 	}
 	rig_fini(&w.rig);
@@ -621,14 +428,15 @@ static void random_scripts_agree_with_the_model(void **state)
 		one_script(*seed);
 	print_message("# %lu messages, %lu latched, %lu chains, %lu broken, "
 		      "%lu paused\n",
-		      reached.messages, reached.latched, reached.used,
-		      reached.broken, reached.paused);
+		      w.m.reached.messages, w.m.reached.latched,
+		      w.m.reached.used, w.m.reached.broken, w.m.reached.paused);
 	if (n < SCRIPTS)
 		return;
-	assert_true(reached.messages > SCRIPTS && reached.used > SCRIPTS);
-	assert_true(reached.latched > SCRIPTS / 10);
-	assert_true(reached.broken > SCRIPTS / 10);
-	assert_true(reached.paused > SCRIPTS / 10);
+	assert_true(w.m.reached.messages > SCRIPTS &&
+		    w.m.reached.used > SCRIPTS);
+	assert_true(w.m.reached.latched > SCRIPTS / 10);
+	assert_true(w.m.reached.broken > SCRIPTS / 10);
+	assert_true(w.m.reached.paused > SCRIPTS / 10);
 }
 
 static unsigned long seed_of_failure;
