@@ -2,15 +2,18 @@
 /*
  * client_access.c - libpciring: the rings; nothing here allocates or locks
  *
- * A lane waits in three steps: it spins without a clock for a while, then
- * looks at the clock now and then until spin_ns is over, then sleeps in slices
- * and between them looks whether the service still lives.
+ * A lane waits in three steps: it spins without a clock for a while, longer than
+ * a loop that polls takes to answer; then it looks at the clock now and then
+ * until spin_ns is over, and offers its core each time, for the loop may be
+ * waiting for that very core; then it sleeps in slices and between them looks
+ * whether the service still lives.
  *
  * Posted writes leave the last slot of a lane's ring free, so an access always
  * finds room, unless the service forged the indices.
  */
 #include "ring/client.h"
 
+#include <sched.h>
 #include <time.h>
 
 #include <rte_pause.h>
@@ -59,6 +62,7 @@ static bool spin_for_answer(struct pciring *p, unsigned int lane, uint32_t seq,
 			end = now_ns() + p->spin_ns;
 		else if (now_ns() >= end)
 			return false;
+		sched_yield();
 	}
 }
 
