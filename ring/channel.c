@@ -174,7 +174,7 @@ unmap:
 static void channel_blank(struct channel *ch)
 {
 	memset(ch, 0, sizeof(*ch));
-	ch->fd = ch->kick_fd = ch->notify_fd = -1;
+	ch->fd = ch->kick_fd = -1;
 }
 
 static void close_if_open(int fd)
@@ -188,7 +188,6 @@ void channel_fini(struct channel *ch)
 	channel_unmap(ch);
 	close_if_open(ch->fd);
 	close_if_open(ch->kick_fd);
-	close_if_open(ch->notify_fd);
 	channel_blank(ch);
 }
 
@@ -205,8 +204,7 @@ int channel_create(struct channel *ch, unsigned int lanes, uint32_t epoch)
 	if (err < 0)
 		goto fini;
 	ch->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	ch->notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (ch->kick_fd < 0 || ch->notify_fd < 0) {
+	if (ch->kick_fd < 0) {
 		err = -errno;
 		goto fini;
 	}
@@ -220,7 +218,6 @@ int channel_create(struct channel *ch, unsigned int lanes, uint32_t epoch)
 fini:
 	close_if_open(ch->fd);
 	close_if_open(ch->kick_fd);
-	close_if_open(ch->notify_fd);
 	channel_blank(ch);
 	return err;
 }
@@ -248,6 +245,5 @@ int channel_open(struct channel *ch, const struct msg_geometry *geo,
 		return -EPROTO;
 	}
 	ch->kick_fd = fds[MSG_FD_KICK];
-	ch->notify_fd = fds[MSG_FD_NOTIFY];
 	return 0;
 }

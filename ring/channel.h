@@ -54,7 +54,6 @@ struct channel_stats {
 struct channel {
 	int fd;			 /* owned: the segment */
 	int kick_fd;		 /* owned: client to service, eventfd */
-	int notify_fd;		 /* owned: unused, see channel_service.c */
 	struct msg_geometry geo; /* private copy */
 	struct seg_head *head;
 	struct seg_client *client;

@@ -6,9 +6,9 @@
  * and judged in the copy.  What is taken and not yet answered is counted in
  * private memory, so the room for its completions stays reserved.
  *
- * notify_fd is never written: its other owner could clear O_NONBLOCK and fill
- * the counter, and the loop would hang in write().  Clients sleep on futexes,
- * where a wake-up cannot block.
+ * Clients sleep on futexes, where a wake-up cannot block.  An eventfd that both
+ * sides hold could: its other owner clears O_NONBLOCK, fills the counter, and
+ * the loop hangs in write().
  */
 #include "ring/channel.h"
 

@@ -29,7 +29,6 @@ static void pair_init(struct pair *p, unsigned int lanes)
 	assert_int_equal(channel_create(&p->service, lanes, 1), 0);
 	fds[MSG_FD_SEGMENT] = dup_fd(p->service.fd);
 	fds[MSG_FD_KICK] = dup_fd(p->service.kick_fd);
-	fds[MSG_FD_NOTIFY] = dup_fd(p->service.notify_fd);
 	assert_int_equal(channel_open(&p->client, &p->service.geo, fds), 0);
 }
 
@@ -143,8 +142,7 @@ static void a_geometry_that_lies_is_refused(void **state)
 	(void)state;
 	assert_int_equal(channel_create(&service, 4, 1), 0);
 	for (i = 0; i < ARRAY_SIZE(lies); i++) {
-		const int lent[] = { service.fd, service.kick_fd,
-				     service.notify_fd };
+		const int lent[] = { service.fd, service.kick_fd };
 
 		geo = service.geo;
 		memcpy((uint8_t *)&geo + lies[i].offset, &lies[i].value,
@@ -165,7 +163,7 @@ static void a_segment_that_could_shrink_is_refused(void **state)
 	(void)state;
 	assert_int_equal(channel_create(&service, 1, 1), 0);
 	assert_int_equal(ftruncate(fd, (off_t)service.geo.segment_size), 0);
-	const int fds[] = { fd, service.kick_fd, service.notify_fd };
+	const int fds[] = { fd, service.kick_fd };
 
 	assert_int_equal(channel_open(&client, &service.geo, fds), -EPROTO);
 	channel_fini(&service);
@@ -178,7 +176,7 @@ static void a_segment_of_another_kind_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(channel_create(&service, 1, 1), 0);
-	const int fds[] = { service.fd, service.kick_fd, service.notify_fd };
+	const int fds[] = { service.fd, service.kick_fd };
 
 	service.head->magic++;
 	assert_int_equal(channel_open(&client, &service.geo, fds), -EPROTO);
@@ -358,20 +356,6 @@ static void a_sleeping_loop_is_kicked_once(void **state)
 	pair_fini(&p);
 }
 
-static void the_service_never_writes_a_clients_eventfd(void **state)
-{
-	const struct msg_irq irq = { 0 };
-	uint32_t seq;
-	struct pair p;
-
-	(void)state;
-	pair_init(&p, 1);
-	wait_declare(&p.client.client->irq, SEG_EVENTFD, &seq);
-	assert_true(channel_irq(&p.service, &irq));
-	assert_false(readable(p.client.notify_fd));
-	pair_fini(&p);
-}
-
 /* ---- Two lanes, one loop, everybody sleeps ------------------------------ */
 
 #define SLEEP_ROUNDS	TEST_ROUNDS(50000)
@@ -523,7 +507,6 @@ int main(void)
 		cmocka_unit_test(posted_writes_reserve_no_room),
 		cmocka_unit_test(a_full_interrupt_ring_is_told_to_the_caller),
 		cmocka_unit_test(a_sleeping_loop_is_kicked_once),
-		cmocka_unit_test(the_service_never_writes_a_clients_eventfd),
 		cmocka_unit_test(no_wake_up_is_lost_when_both_sides_sleep),
 	};
 

@@ -122,8 +122,7 @@ static_assert(sizeof(struct msg_geometry) == 48, "wire");
 /* The descriptors of a hello reply, in this order. */
 enum msg_fd {
 	MSG_FD_SEGMENT,
-	MSG_FD_KICK,
-	MSG_FD_NOTIFY,
+	MSG_FD_KICK, /* eventfd: the client wakes a sleeping loop */
 	MSG_NR_FDS
 };
 

@@ -169,7 +169,6 @@ static inline void service_hello(struct test_service *s,
 		r.geo.irq_count = s->irq_count;
 	fds[MSG_FD_SEGMENT] = s->ch.fd;
 	fds[MSG_FD_KICK] = s->ch.kick_fd;
-	fds[MSG_FD_NOTIFY] = s->ch.notify_fd;
 	attach_send(s->sock, &r, sizeof(r), fds, MSG_NR_FDS - s->drop_fds);
 }
 

@@ -100,7 +100,6 @@ static int hello_attach(struct attach_conn *c, struct service_machine *m,
 	reply->geo = ch->geo;
 	fds[MSG_FD_SEGMENT] = ch->fd;
 	fds[MSG_FD_KICK] = ch->kick_fd;
-	fds[MSG_FD_NOTIFY] = ch->notify_fd;
 	log_limited(LOG_INFO, "%s: \"%s\" (pid %d) attached", m->machine->name,
 		    c->attachment->name, c->attachment->pid);
 	return 0;

@@ -40,7 +40,6 @@ static int rig_client(struct rig *rig)
 	int fds[MSG_NR_FDS] = {
 		[MSG_FD_SEGMENT] = dup(rig->service.fd),
 		[MSG_FD_KICK] = dup(rig->service.kick_fd),
-		[MSG_FD_NOTIFY] = dup(rig->service.notify_fd),
 	};
 
 	return channel_open(&rig->client, &rig->service.geo, fds);

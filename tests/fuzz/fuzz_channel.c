@@ -30,7 +30,6 @@ static void set_up(void)
 	must(channel_create(&service, 2, 1) == 0);
 	fds[MSG_FD_SEGMENT] = dup(service.fd);
 	fds[MSG_FD_KICK] = dup(service.kick_fd);
-	fds[MSG_FD_NOTIFY] = dup(service.notify_fd);
 	must(channel_open(&client, &service.geo, fds) == 0);
 	segment = shm_map(service.fd, 0, service.geo.segment_size);
 	must(segment != NULL);
