@@ -150,7 +150,8 @@ test: ## everything: check, sanitizers, lint, fuzzers, guests in QEMU
 	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
 	@MAKEFLAGS=-j$(shell nproc) tests/run -v -t 1800 \
 		'tests/setup/hugepages 32 make check' \
-		'make check SAN=address,undefined' 'make check SAN=thread' \
+		'tests/setup/hugepages 32 make check SAN=address,undefined' \
+		'tests/setup/hugepages 32 make check SAN=thread' \
 		'make lint' 'make fuzz SECONDS=10' $(addprefix tests/guest/,demo \
 		hugepages kill-vmm cloud-hypervisor)
 

@@ -6,12 +6,10 @@
 # Sourced after lib.sh.  Everything a script starts through here lives in one
 # work folder, $work, is known by its pid, and is gone when the script ends.
 #
-# PCIRING_ACCEL=kvm boots the guest on /dev/kvm instead of QEMU's TCG.  It is
-# not the default, for a /dev/kvm that exists is not yet one on which a stock
-# kernel boots (nested and trimmed-down ones hang), and TCG always works.
+# The guest runs on /dev/kvm where that boots a stock kernel, in QEMU's TCG
+# otherwise (see accel); PCIRING_ACCEL=kvm|tcg chooses.
 # PCIRING_HUGETLB=1 puts the guest's RAM on huge pages.
 
-accel=${PCIRING_ACCEL:-tcg}
 boot_timeout=${PCIRING_BOOT_TIMEOUT:-180}
 function_address=00:01.0
 machine=demo
@@ -24,6 +22,7 @@ vm_setup()
 
 	[ -w "$base" ] || base=/tmp
 	[ ${#base} -le 60 ] || base=/tmp
+	accel=${PCIRING_ACCEL:-$("$guest_dir/accel")}
 	traces_before=$(traces)
 	work=$(mktemp -d "$base/pciring-$me.XXXXXX")
 	trap vm_cleanup EXIT
