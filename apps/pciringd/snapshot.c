@@ -45,6 +45,7 @@ static void copy_function(struct snapshot_function *out)
 	out->virtio = v->s;
 	out->virtio_stats = v->stats;
 	out->notifies = f->vp.stats.notify;
+	out->posted = f->posted;
 	for (unsigned int q = 0; q < out->nr_queues; q++) {
 		out->queue[q].state = v->queue[q].s;
 		out->queue[q].stats = v->queue[q].stats;

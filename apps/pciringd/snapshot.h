@@ -35,6 +35,7 @@ struct snapshot_function {
 	struct pci_func_stats accesses;
 	struct msi_stats interrupts;
 	uint64_t notifies;
+	uint64_t posted;
 	uint16_t nr_queues;
 	struct snapshot_queue *queue; /* owned */
 };

@@ -27,23 +27,7 @@ static json_t *queue_stats(unsigned int index, const struct snapshot_queue *q)
 	return o;
 }
 
-/* A link that speaks for one function counts what it posted. */
-static uint64_t posted_to(const struct snapshot *s, uint16_t bdf)
-{
-	const struct attachment *a;
-	uint64_t n = 0;
-
-	for (unsigned int i = 0; i < s->nr_links; i++) {
-		a = s->link[i].of;
-		if (a->link.scope == PCIRING_SCOPE_FUNCTION &&
-		    a->link.bdf == bdf)
-			n += s->link[i].link.posted;
-	}
-	return n;
-}
-
-static json_t *access_stats(const struct snapshot *s,
-			    const struct snapshot_function *f)
+static json_t *access_stats(const struct snapshot_function *f)
 {
 	json_t *o = json_object();
 
@@ -52,13 +36,12 @@ static json_t *access_stats(const struct snapshot *s,
 	put(o, "bar_read", f->accesses.bar_reads);
 	put(o, "bar_write", f->accesses.bar_writes);
 	put(o, "notify", f->notifies);
-	put(o, "posted", posted_to(s, f->of->bdf));
+	put(o, "posted", f->posted);
 	put(o, "bad", f->accesses.bad);
 	return o;
 }
 
-static json_t *function_stats(const struct snapshot *s,
-			      const struct snapshot_function *f)
+static json_t *function_stats(const struct snapshot_function *f)
 {
 	json_t *o = json_object(), *queues = json_array();
 	uint64_t chains = 0, bytes = 0;
@@ -74,7 +57,7 @@ static json_t *function_stats(const struct snapshot *s,
 			    json_string(address_format(address, f->of->bdf)));
 	json_object_set_new(o, "device",
 			    json_string(f->of->function->type->name));
-	json_object_set_new(o, "accesses", access_stats(s, f));
+	json_object_set_new(o, "accesses", access_stats(f));
 	json_object_set_new(o, "queues", queues);
 	put(o, "chains", chains);
 	put(o, "bytes", bytes);
@@ -148,7 +131,7 @@ json_t *stats_machine(struct service_machine *m)
 	functions = json_array();
 	for (unsigned int i = 0; i < s.nr_functions; i++)
 		json_array_append_new(functions,
-				      function_stats(&s, &s.function[i]));
+				      function_stats(&s.function[i]));
 	links = json_array();
 	for (unsigned int i = 0; i < s.nr_links; i++)
 		json_array_append_new(links, link_stats_of(&s.link[i]));

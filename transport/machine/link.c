@@ -272,6 +272,7 @@ static uint64_t access_function(struct function *f, const struct msg_access *a,
 	}
 	if (!write)
 		return pci_func_bar_read(&f->vp.func, bar, a->address, a->size);
+	f->posted += a->op == MSG_POSTED;
 	pci_func_bar_write(&f->vp.func, bar, a->address, a->size, a->value);
 	return 0;
 }

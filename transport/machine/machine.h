@@ -44,6 +44,7 @@ struct function {
 	struct function *next;		/* in the machine's list */
 	struct function *next_active;	/* in the machine's work list */
 	bool active;
+	uint64_t posted; /* doorbells posted to it by BAR */
 };
 
 /* ---- Links ----------------------------------------------------------------- */
