@@ -146,9 +146,11 @@ check: all tests $(EXAMPLES) ## unit and flow tests [SAN=address,undefined|threa
 	@$(calm) tests/run $(if $(SAN),-t 240) $(TESTS) \
 		$(if $(SAN),,$(wildcard tests/*/*_test.sh))
 
+# For what is no child of this make: a jobserver of its own, no folder names.
+quiet_j := -j$(shell nproc) --no-print-directory
 test: ## everything: check, sanitizers, lint, fuzzers, guests in QEMU
 	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
-	@MAKEFLAGS=-j$(shell nproc) tests/run -v -t 1800 \
+	@MAKEFLAGS='$(quiet_j)' tests/run -v -t 1800 \
 		'tests/setup/hugepages 32 make check' \
 		'tests/setup/hugepages 32 make check SAN=address,undefined' \
 		'tests/setup/hugepages 32 make check SAN=thread' \
@@ -176,7 +178,7 @@ $(FUZZERS): $B/bin/%: $B/obj/tests/fuzz/%.o $B/lib/fuzz.a $B/lib/guest.a \
 
 soak: ## each fuzzer for ten minutes, then VMMs killed, ten times over
 	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
-	@MAKEFLAGS=-j$(shell nproc) tests/run -v -t 7200 \
+	@MAKEFLAGS='$(quiet_j)' tests/run -v -t 7200 \
 		'make all fuzz SECONDS=600' $(foreach i,1 2 3 4 5 6 7 8 9 10,\
 		$(wildcard tests/guest/kill-vmm))
 
