@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ring/test_tmp.h"
 #include "ring/test_util.h"
 
 static char dir[64];
@@ -17,7 +18,7 @@ static char path[96];
 static int make_dir(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/attach-test-XXXXXX");
+	snprintf(dir, sizeof(dir), "%s/attach-test-XXXXXX", test_tmp());
 	if (!mkdtemp(dir))
 		return -1;
 	snprintf(path, sizeof(path), "%s/sock", dir);

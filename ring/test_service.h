@@ -22,13 +22,14 @@
 
 #include "ring/attach.h"
 #include "ring/channel.h"
+#include "ring/test_tmp.h"
 #include "ring/test_util.h"
 
 #define SERVICE_KEPT 8
 
 struct test_service {
-	char dir[40];
-	char path[64];
+	char dir[64];
+	char path[96];
 	int listen;
 	atomic_int sock;
 	pthread_t control, loop;
@@ -238,7 +239,7 @@ static inline void service_start(struct test_service *s)
 	s->major = PCIRING_VERSION_MAJOR;
 	s->minor = PCIRING_VERSION_MINOR;
 	pthread_mutex_init(&s->lock, NULL);
-	snprintf(s->dir, sizeof(s->dir), "/tmp/service-test-XXXXXX");
+	snprintf(s->dir, sizeof(s->dir), "%s/service-test-XXXXXX", test_tmp());
 	assert_non_null(mkdtemp(s->dir));
 	snprintf(s->path, sizeof(s->path), "%s/sock", s->dir);
 	s->listen = attach_listen(s->path, 0600);

@@ -12,13 +12,14 @@
 #include <cmocka.h>
 
 #include "ring/base.h"
+#include "ring/test_tmp.h"
 
-static char dir[32], path[64];
+static char dir[64], path[96];
 
 static int setup(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/pciring-test-XXXXXX");
+	snprintf(dir, sizeof(dir), "%s/pciring-test-XXXXXX", test_tmp());
 	if (!mkdtemp(dir))
 		return -1;
 	snprintf(path, sizeof(path), "%s/a.sock", dir);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "ring/base.h"
+#include "ring/test_tmp.h"
 
 #define READY_MS 20000 /* sanitizers take their time */
 #define MAX_ARGS 24
@@ -45,7 +46,7 @@ static void find_bin(char *path, size_t n, const char *program)
 int procs_init(struct procs *p)
 {
 	*p = (struct procs){ 0 };
-	snprintf(p->dir, sizeof(p->dir), "/tmp/pciring-test-XXXXXX");
+	snprintf(p->dir, sizeof(p->dir), "%s/pciring-test-XXXXXX", test_tmp());
 	return mkdtemp(p->dir) ? 0 : -errno;
 }
 

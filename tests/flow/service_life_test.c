@@ -312,7 +312,7 @@ static void directory_that_it_made_goes_with_it(void **state)
 	(void)state;
 	assert_int_equal(procs_init(&p), 0);
 	inner = p;
-	snprintf(inner.dir, sizeof(inner.dir), "%.40s/made", p.dir);
+	snprintf(inner.dir, sizeof(inner.dir), "%.60s/made", p.dir);
 	pid = procs_start(&inner, "pciringd", args);
 	assert_true(pid > 0);
 	assert_true(exists(inner.dir));
