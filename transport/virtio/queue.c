@@ -114,11 +114,17 @@ void vq_set_size(struct vq *vq, uint16_t size)
 		vq->s.size = size;
 }
 
+/* To end with the last byte there is, is not to wrap. */
+static bool wraps(uint64_t gpa, uint64_t bytes)
+{
+	return bytes && bytes - 1 > UINT64_MAX - gpa;
+}
+
 /* 0 counts as never written: to take it for an address would let a forgotten
  * register write the used ring over the guest's page 0. */
 static bool sane_area(uint64_t gpa, uint64_t bytes, unsigned int align)
 {
-	return gpa && !(gpa & (align - 1)) && gpa <= UINT64_MAX - bytes;
+	return gpa && !(gpa & (align - 1)) && !wraps(gpa, bytes);
 }
 
 bool vq_enable(struct vq *vq)
@@ -310,7 +316,7 @@ static bool enter_indirect(struct vq_chain *c, const struct desc *d)
 {
 	if (!c->vq->indirect || c->indirect || (d->flags & DESC_NEXT))
 		return false;
-	if (!d->len || d->len % sizeof(*d) || d->addr > UINT64_MAX - d->len)
+	if (!d->len || d->len % sizeof(*d) || wraps(d->addr, d->len))
 		return false;
 	c->indirect = true;
 	c->loaded--; /* holds no data, and this happens once in a chain */
@@ -329,7 +335,7 @@ static bool enter_data(struct vq_chain *c, const struct desc *d)
 	c->seen_write = c->write;
 	/* virtio 1.2, 2.7.5.2: at most 2^32 bytes, and used.len has 32 bits */
 	c->bytes += d->len;
-	if (c->bytes > 1ull << 32 || d->addr > UINT64_MAX - d->len)
+	if (c->bytes > 1ull << 32 || wraps(d->addr, d->len))
 		return false;
 	c->addr = d->addr;
 	c->rest = d->len;

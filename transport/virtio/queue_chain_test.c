@@ -198,6 +198,24 @@ static void chain_does_not_go_round_the_end_of_memory(void **state)
 	expect_broken(&t);
 }
 
+/* rule 116 */
+static void chain_may_end_where_memory_ends(void **state)
+{
+	struct test t;
+	uint64_t bytes;
+
+	(void)state;
+	live(&t, TEST_INDIRECT);
+	rig_map(&t.rig, UINT64_MAX - 0xfff, 0x1000, rig_at(&t.rig, RIG_DATA),
+		GPA_READ | GPA_WRITE);
+	vq_derive(&t.vq, &t.rig.map, true);
+	desc(&t, 0, UINT64_MAX - 7, 8, NEXT, 1);
+	desc(&t, 1, UINT64_MAX, 1, WRITE, 0);
+	assert_int_equal(walk(&t, 0, &bytes), 2);
+	assert_int_equal(bytes, 9);
+	end(&t);
+}
+
 /* rules 99, 116 */
 static void chain_must_not_write_read_only_memory(void **state)
 {
@@ -307,6 +325,7 @@ int main(void)
 			chain_does_not_see_a_descriptor_rewritten_midway),
 		cmocka_unit_test(chain_into_a_hole_breaks_the_queue),
 		cmocka_unit_test(chain_does_not_go_round_the_end_of_memory),
+		cmocka_unit_test(chain_may_end_where_memory_ends),
 		cmocka_unit_test(chain_must_not_write_read_only_memory),
 		cmocka_unit_test(chain_passes_over_empty_descriptors),
 		cmocka_unit_test(chain_ignores_unknown_descriptor_flags),

@@ -199,8 +199,30 @@ static void chain_table_that_wraps_breaks_the_queue(void **state)
 
 	(void)state;
 	live(&t, TEST_INDIRECT);
+	/* There is memory at both ends, and a chain in it. */
+	rig_map(&t.rig, UINT64_MAX - 0xfff, 0x1000, rig_at(&t.rig, TABLE),
+		GPA_READ);
+	rig_map(&t.rig, 0, 0x1000, rig_at(&t.rig, TABLE), GPA_READ);
+	vq_derive(&t.vq, &t.rig.map, true);
+	entry(&t, 0, RIG_DATA, 1, 0, 0);
+	entry(&t, 255, RIG_DATA, 1, NEXT, 1);
 	desc(&t, 0, UINT64_MAX - 15, 32, INDIRECT, 0);
 	expect_broken(&t);
+}
+
+/* rules 100, 116 */
+static void chain_table_may_end_where_memory_ends(void **state)
+{
+	struct test t;
+
+	(void)state;
+	live(&t, TEST_INDIRECT);
+	rig_map(&t.rig, UINT64_MAX - 0xfff, 0x1000, rig_at(&t.rig, TABLE),
+		GPA_READ);
+	vq_derive(&t.vq, &t.rig.map, true);
+	entry(&t, 255, RIG_DATA, 1, 0, 0);
+	desc(&t, 0, UINT64_MAX - 15, 16, INDIRECT, 0);
+	expect(&t, 1);
 }
 
 /* rule 116 */
@@ -240,6 +262,7 @@ int main(void)
 		cmocka_unit_test(chain_that_loops_in_a_table_breaks_the_queue),
 		cmocka_unit_test(chain_table_in_a_hole_breaks_the_queue),
 		cmocka_unit_test(chain_table_that_wraps_breaks_the_queue),
+		cmocka_unit_test(chain_table_may_end_where_memory_ends),
 		cmocka_unit_test(chain_table_entry_may_be_in_two_pieces),
 	};
 

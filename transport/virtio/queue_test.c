@@ -41,6 +41,58 @@ static void vq_refuses_addresses_that_make_no_sense(void **state)
 	assert_false(enables_with(UINT64_MAX - 15, a, u));
 	assert_false(enables_with(d, UINT64_MAX - 1, u));
 	assert_false(enables_with(d, a, UINT64_MAX - 3));
+	assert_true(enables_with(-16ull * SIZE, a, u));
+}
+
+/* rules 44, 96 */
+static void vq_enabled_outside_of_memory_does_not_run(void **state)
+{
+	const uint64_t hole = RIG_GPA + RIG_SIZE;
+	struct vq_chain c;
+	struct test t;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		uint64_t *const area[] = { &t.vq.s.desc, &t.vq.s.driver,
+					   &t.vq.s.device };
+
+		begin(&t);
+		offer(&t, 0);
+		*area[i] = hole;
+		go(&t);
+		assert_int_equal(t.vq.s.enabled, 1);
+		assert_false(vq_live(&t.vq));
+		assert_false(vq_pop(&t.vq, &c));
+		vq_disarm(&t.vq);
+		assert_false(vq_arm(&t.vq));
+		assert_int_equal(t.ring.used->flags, 0);
+		end(&t);
+	}
+}
+
+/* rules 96, 116 */
+static void vq_lives_at_the_end_of_the_address_space(void **state)
+{
+	const uint64_t last = -(uint64_t)RIG_SIZE;
+	struct test t;
+
+	(void)state;
+	begin(&t);
+	rig_unmap(&t.rig, RIG_GPA, RIG_SIZE);
+	rig_map(&t.rig, last, RIG_SIZE, t.rig.mem, GPA_READ | GPA_WRITE);
+	/* The descriptors end with the last byte there is. */
+	t.vq.s.desc = -16ull * SIZE;
+	t.vq.s.driver = last + 0x2000;
+	t.vq.s.device = last + 0x3000;
+	t.ring.desc = rig_at(&t.rig, RIG_GPA + RIG_SIZE - 16 * SIZE);
+	go(&t);
+	rig_desc(&t.ring, SIZE - 1, last, 16, 0, 0);
+	rig_offer(&t.ring, SIZE - 1);
+	assert_true(serve(&t, 0));
+	assert_true(vq_publish(&t.vq));
+	assert_int_equal(t.ring.used->ring[0].id, SIZE - 1);
+	end(&t);
 }
 
 static bool lives_in(uint64_t desc, uint64_t avail, uint64_t used)
@@ -157,9 +209,11 @@ static void vq_lives_in_adjacent_regions_of_one_piece(void **state)
 	end(&t);
 }
 
+/* rules 22, 56 */
 static void vq_that_does_not_run_touches_nothing(void **state)
 {
-	struct vq_chain c;
+	struct vq_chain c, held;
+	struct vq_span span;
 	struct test t;
 	uint8_t *before = malloc(RIG_SIZE);
 
@@ -167,14 +221,20 @@ static void vq_that_does_not_run_touches_nothing(void **state)
 	assert_non_null(before);
 	live(&t, 0);
 	offer(&t, 0);
+	offer(&t, 1);
+	assert_true(vq_pop(&t.vq, &held));
 	vq_derive(&t.vq, &t.rig.map, false);
 	memcpy(before, t.rig.mem, RIG_SIZE);
 	assert_false(vq_pop(&t.vq, &c));
+	assert_int_equal(vq_chain_next(&held, &span), -1);
+	vq_push(&t.vq, &held, 0);
 	assert_false(vq_arm(&t.vq));
 	vq_disarm(&t.vq);
 	assert_false(vq_publish(&t.vq));
 	assert_memory_equal(before, t.rig.mem, RIG_SIZE);
-	assert_int_equal(t.vq.s.last_avail, 0);
+	assert_int_equal(t.vq.s.last_avail, 1);
+	assert_int_equal(t.vq.s.used, 0);
+	assert_false(t.vq.s.broken);
 	free(before);
 	end(&t);
 }
@@ -348,25 +408,36 @@ static void vq_shows_used_elements_only_when_published(void **state)
 	end(&t);
 }
 
-/* rules 97, 101 */
-static void vq_used_idx_only_grows_and_wraps_at_65536(void **state)
+static void go_round(uint16_t size)
 {
 	struct test t;
 	unsigned int i;
 	uint16_t old;
 
-	(void)state;
-	live(&t, 0);
+	rig_init(&t.rig);
+	rig_ring(&t.rig, &t.ring, 0, size);
+	vq_init(&t.vq, 256);
+	rig_tell(&t.ring, &t.vq);
+	go(&t);
 	for (i = 0; i < 70000; i++) {
-		offer(&t, i % SIZE);
+		offer(&t, i % size);
 		old = t.ring.used->idx;
 		assert_true(serve(&t, 1));
 		vq_publish(&t.vq);
 		assert_int_equal((uint16_t)(t.ring.used->idx - old), 1);
-		assert_int_equal(t.ring.used->ring[old % SIZE].id, i % SIZE);
+		assert_int_equal(t.ring.used->ring[old % size].id, i % size);
 	}
 	assert_int_equal(t.vq.stats.chains, 70000);
 	end(&t);
+}
+
+/* rules 97, 101 */
+static void vq_used_idx_only_grows_and_wraps_at_65536(void **state)
+{
+	(void)state;
+	go_round(1);
+	go_round(SIZE);
+	go_round(256);
 }
 
 /* rule 118 */
@@ -403,6 +474,9 @@ static void vq_reset_forgets_all_but_the_statistics(void **state)
 	vq_break(&t.vq);
 	vq_reset(&t.vq);
 	assert_memory_equal(&t.vq.s, &fresh, sizeof(fresh));
+	assert_null(t.vq.desc_host);
+	assert_null(t.vq.avail_host);
+	assert_null(t.vq.used_host);
 	assert_false(t.vq.running);
 	assert_false(t.vq.event_idx);
 	assert_int_equal(t.vq.stats.chains, 1);
@@ -413,6 +487,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vq_refuses_addresses_that_make_no_sense),
+		cmocka_unit_test(vq_enabled_outside_of_memory_does_not_run),
+		cmocka_unit_test(vq_lives_at_the_end_of_the_address_space),
 		cmocka_unit_test(
 			vq_needs_16n_and_6_plus_2n_and_6_plus_8n_bytes),
 		cmocka_unit_test(

@@ -51,12 +51,12 @@ static inline int walk(struct test *t, unsigned int head, uint64_t *bytes)
 		*bytes += s.len;
 		n++;
 	}
-	if (memcmp(before, t->ring.desc, sizeof(before)))
-		return -3;
 	if (t->vq.s.broken != (err < 0) || t->vq.stats.broken != (err < 0))
 		return -4;
 	if (!err)
 		vq_push(&t->vq, &c, 0);
+	if (memcmp(before, t->ring.desc, sizeof(before)))
+		return -3;
 	return err < 0 ? -1 : n;
 }
 
