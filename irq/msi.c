@@ -41,6 +41,12 @@ static bool deliver(struct msi_bank *bank, unsigned int v)
 	return true;
 }
 
+void msi_bank_forget(struct msi_bank *bank)
+{
+	for (unsigned int w = 0; w < MSI_PENDING_WORDS(bank->nr); w++)
+		bank->pending[w] = 0;
+}
+
 void msi_bank_init(struct msi_bank *bank, struct msi_vector *vector,
 		   uint64_t *pending, uint16_t nr, uint16_t requester_id)
 {
@@ -58,8 +64,7 @@ void msi_bank_reset(struct msi_bank *bank)
 {
 	for (unsigned int v = 0; v < bank->nr; v++)
 		bank->vector[v] = (struct msi_vector){ .control = 1 };
-	for (unsigned int w = 0; w < MSI_PENDING_WORDS(bank->nr); w++)
-		bank->pending[w] = 0;
+	msi_bank_forget(bank);
 	bank->open = false;
 }
 

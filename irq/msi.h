@@ -7,7 +7,7 @@
  * address and data of that moment; or it meets one that cannot, and is
  * remembered in the pending bit, any number of events as one.  Whatever opens
  * the way again delivers exactly one message per pending bit.  Nothing is
- * ever dropped except by msi_bank_reset().
+ * ever dropped except by msi_bank_reset() and msi_bank_forget().
  *
  * A bank has not heard of PCI: who opens it, and where the table is seen, is
  * the business of whoever owns it (transport/pci/msix).
@@ -102,6 +102,9 @@ void msi_bank_set_sink(struct msi_bank *bank, struct msi_sink *sink,
 
 /* Offer what is pending and deliverable to the sink again. */
 void msi_bank_flush(struct msi_bank *bank);
+
+/* What is pending has no cause any more: it is never delivered. */
+void msi_bank_forget(struct msi_bank *bank);
 
 bool msi_is_pending(const struct msi_bank *bank, unsigned int v);
 

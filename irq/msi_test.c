@@ -246,6 +246,22 @@ static void reset_masks_zeroes_closes_and_forgets(void **state)
 	assert_int_equal(msi_send(&r->bank, 2), IRQ_SENT);
 }
 
+static void forgotten_events_are_never_delivered(void **state)
+{
+	struct rig *r = *state;
+
+	mask(r, 2);
+	mask(r, NR - 1);
+	msi_send(&r->bank, 2);
+	msi_send(&r->bank, NR - 1);
+	msi_bank_forget(&r->bank);
+	assert_false(msi_is_pending(&r->bank, 2));
+	unmask(r, 2);
+	unmask(r, NR - 1);
+	assert_int_equal(r->sink.nr, 0);
+	assert_int_equal(msi_send(&r->bank, 2), IRQ_SENT);
+}
+
 static void control_keeps_only_the_mask_bit(void **state)
 {
 	struct rig *r = *state;
@@ -345,6 +361,7 @@ int main(void)
 		T(remote_bank_is_still_closed_by_its_enable_bits,
 		  open_unmasked),
 		T(reset_masks_zeroes_closes_and_forgets, open_unmasked),
+		T(forgotten_events_are_never_delivered, open_unmasked),
 		T(control_keeps_only_the_mask_bit, closed),
 		T(pending_and_sent_follow_the_naive_model, open_unmasked),
 	};

@@ -84,6 +84,8 @@ void model_reset(struct model *m)
 	m->driver_select = 0;
 	m->queue_select = 0;
 	m->config_vector = GUEST_NO_VECTOR;
+	for (unsigned int i = 0; i < MODEL_VECTORS; i++)
+		m->v[i].pending = false;
 	memset(&m->q, 0, sizeof(m->q));
 	m->q.size = MODEL_MAXIMUM;
 	m->q.vector = GUEST_NO_VECTOR;

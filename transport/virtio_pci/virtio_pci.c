@@ -93,11 +93,16 @@ static void work(void *transport)
 		vp->work(vp);
 }
 
+/*
+ * virtio 1.2, 2.4.1: no notification after a reset, so not even one that was
+ * latched before; of MSI-X, only the pending bits are ours (rule 55).
+ */
 static void reset_words(void *transport)
 {
 	struct virtio_pci *vp = transport;
 	unsigned int q;
 
+	msi_bank_forget(&vp->func.msix.bank);
 	vp->s = (struct virtio_pci_state){ .config_vector = MSIX_NO_VECTOR };
 	for (q = 0; q < vp->virtio.nr_queues; q++)
 		vp->queue_vector[q] = MSIX_NO_VECTOR;

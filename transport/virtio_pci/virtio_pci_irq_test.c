@@ -95,6 +95,34 @@ static void isr_is_cleared_by_reset(void **state)
 	function_end(&f);
 }
 
+/* rule 54 */
+static void message_latched_before_a_reset_is_not_sent_after_it(void **state)
+{
+	struct function f;
+	unsigned int held;
+
+	(void)state;
+	for (held = 0; held < 3; held++) {
+		function_up(&f, true);
+		if (held == 0)
+			pci_func_bar_write(&f.vp.func, VIRTIO_PCI_MSIX_BAR,
+					   16 + 12, 4, 1);
+		else if (held == 1)
+			set_cfg(&f, f.vp.func.msix.cap + 2u, 2, 0xc000);
+		else
+			f.sink.refuse = true;
+		use_one(&f, 0);
+		assert_true(msi_is_pending(&f.vp.func.msix.bank, 1));
+		set_bar4(&f, STATUS, 1, 0);
+		msix_entry(&f, 1);
+		msix_enable(&f, true);
+		f.sink.refuse = false;
+		msi_bank_flush(&f.vp.func.msix.bank);
+		assert_int_equal(sent(&f), 0);
+		function_end(&f);
+	}
+}
+
 /* rule 71 */
 static void message_of_a_queue_has_its_vector_s_address_and_data(void **state)
 {
@@ -299,6 +327,8 @@ int main(void)
 		cmocka_unit_test(isr_config_bit_is_set_with_msix_too),
 		cmocka_unit_test(isr_queue_bit_is_set_without_msix_only),
 		cmocka_unit_test(isr_is_cleared_by_reset),
+		cmocka_unit_test(
+			message_latched_before_a_reset_is_not_sent_after_it),
 		cmocka_unit_test(
 			message_of_a_queue_has_its_vector_s_address_and_data),
 		cmocka_unit_test(message_comes_after_used_idx_and_isr),
