@@ -254,6 +254,8 @@ static void impossible_address_is_unmapped_and_no_error(void **state)
 	assert_int_equal(rig_get_bar(r, 0, 1), 0xfffffffe);
 	rig_set_bar(r, 0, 1, 0xff);
 	assert_int_equal(rig_who(&r->mmio, 0xfffffe0000), RIG_WHO(0, 0));
+	rig_set_bar(r, 0, 0, 0xffffc000); /* the last place there is */
+	assert_int_equal(rig_who(&r->mmio, 0xfffffffffc), RIG_WHO(0, 0));
 	rig_set_bar(r, 0, 2, 0x10000);
 	assert_int_equal(r->pio.nr, 1);
 	rig_set_bar(r, 0, 2, 0xfff0);

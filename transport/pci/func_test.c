@@ -154,6 +154,38 @@ static void reset_clears_registers_and_tells_whoever_is_above(void **state)
 	assert_int_equal(rig_get(r, 0, PCI_STATUS, 2), 0x10);
 }
 
+/* rule 17 */
+static void pending_move_is_in_the_registers_and_goes_with_them(void **state)
+{
+	struct rig *r = *state;
+	struct pci_func *f = rig_func(r, 0), *copy = rig_func(r, 1);
+
+	for (unsigned int i = 0; i < 2; i++) {
+		rig_add_bar(r, i, 0, 0x1000, 0);
+		rig_add_bar(r, i, 2, 0x1000, PCI_BAR_64);
+	}
+	rig_plug(r, 0, 8);
+	rig_set_bar(r, 0, 0, 0xd0000000);
+	rig_command(r, 0, PCI_COMMAND_MEM);
+	rig_command(r, 0, 0);
+	rig_set_bar(r, 0, 0, 0xd0001000); /* decoding off: not yet there */
+	rig_set_bar(r, 0, 2, 0xffffffff); /* a probe half done */
+	rig_set_bar(r, 0, 3, 0x12);
+	assert_int_equal(rig_who(&r->mmio, 0xd0001000), 0);
+	pci_root_unplug(&r->root, f);
+	/* Who takes over the bytes goes on where the other one was. */
+	copy->config = f->config;
+	memcpy(copy->bar_written, f->bar_written, sizeof(f->bar_written));
+	rig_plug(r, 1, 8);
+	assert_int_equal(rig_get_bar(r, 1, 0), 0xd0001000);
+	rig_command(r, 1, PCI_COMMAND_MEM);
+	assert_int_equal(rig_who(&r->mmio, 0xd0000000), 0);
+	assert_int_equal(rig_who(&r->mmio, 0xd0001000), RIG_WHO(1, 0));
+	assert_false(copy->bar[2].wanted);
+	rig_set_bar(r, 1, 2, 0xd0002000);
+	assert_int_equal(rig_who(&r->mmio, 0x12d0002000), RIG_WHO(1, 2));
+}
+
 /* rule 23 */
 static void function_works_again_after_reset(void **state)
 {
@@ -281,6 +313,7 @@ int main(void)
 		RIG_TEST(bytes_refreshed_in_config_read_are_returned),
 		RIG_TEST(bus_master_is_told_once_for_each_change),
 		RIG_TEST(reset_clears_registers_and_tells_whoever_is_above),
+		RIG_TEST(pending_move_is_in_the_registers_and_goes_with_them),
 		RIG_TEST(function_works_again_after_reset),
 		RIG_TEST(probe_before_reset_is_forgotten),
 		RIG_TEST(capabilities_do_not_move_with_reset_or_plug),

@@ -27,6 +27,7 @@ struct test_device {
 	bool running; /* between start and stop */
 	/* Called once, when a run found nothing more. */
 	void (*at_end)(void *ctx);
+	void (*at_stop)(void *ctx);
 	void *ctx;
 	uint8_t config[TEST_CONFIG_SIZE];
 	unsigned int config_writes;
@@ -47,8 +48,12 @@ static inline void test_device_start(struct virtio_device *d)
 
 static inline void test_device_stop(struct virtio_device *d)
 {
-	test_device_of(d)->stops++;
-	test_device_of(d)->running = false;
+	struct test_device *t = test_device_of(d);
+
+	t->stops++;
+	t->running = false;
+	if (t->at_stop)
+		t->at_stop(t->ctx);
 }
 
 static inline void test_device_quiesce(struct virtio_device *d)

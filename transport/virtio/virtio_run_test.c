@@ -57,12 +57,16 @@ static void run_serves_a_queue_enabled_after_driver_ok(void **state)
 
 	(void)state;
 	core_begin(&c);
-	core_choose(&c, 0);
+	core_choose(&c, BIT_ULL(VIRTIO_F_INDIRECT_DESC) |
+				BIT_ULL(VIRTIO_F_EVENT_IDX));
 	virtio_write_status(&c.v, CORE_UP);
 	core_offer(&c, 2);
 	core_enable(&c, 2);
 	core_settle(&c);
 	assert_int_equal(c.dev.served[2], 1);
+	assert_int_equal(c.queue_raised[2], 1);
+	assert_true(c.v.queue[2].indirect);
+	assert_true(c.v.queue[2].event_idx);
 	core_end(&c);
 }
 

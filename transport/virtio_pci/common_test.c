@@ -161,7 +161,7 @@ static void common_ends_after_64_bytes(void **state)
 
 /* ---- Features ------------------------------------------------------------ */
 
-/* rules 38, 115 */
+/* rules 38, 67, 115 */
 static void common_device_features_have_four_words(void **state)
 {
 	static const uint32_t want[] = {
@@ -262,18 +262,31 @@ static void common_a_queue_that_is_not_there_is_all_zero(void **state)
 {
 	static const unsigned int writable[] = { QUEUE_SIZE, QUEUE_VECTOR,
 						 QUEUE_ENABLE };
+	static const unsigned int nowhere[] = { TEST_QUEUES, 0x100, 0x400,
+						0xffff };
 	struct function f;
-	unsigned int i;
+	unsigned int i, k;
 
 	(void)state;
 	function_begin(&f);
-	select_queue(&f, TEST_QUEUES);
-	for (i = 0; i < ARRAY_SIZE(writable); i++)
-		set_bar4(&f, writable[i], 2, 1);
-	for (i = QUEUE_DESC; i < QUEUE_NOTIF_CONFIG_DATA; i += 8)
-		set_bar4(&f, i, 8, RIG_GPA);
-	for (i = QUEUE_SIZE; i < VIRTIO_PCI_COMMON_LEN; i++)
-		assert_int_equal(bar4(&f, i, 1), 0);
+	for (k = 0; k < ARRAY_SIZE(nowhere); k++) {
+		select_queue(&f, nowhere[k]);
+		for (i = 0; i < ARRAY_SIZE(writable); i++)
+			set_bar4(&f, writable[i], 2, 1);
+		for (i = QUEUE_DESC; i < QUEUE_NOTIF_CONFIG_DATA; i += 8)
+			set_bar4(&f, i, 8, RIG_GPA);
+		for (i = QUEUE_SIZE; i < VIRTIO_PCI_COMMON_LEN; i++)
+			assert_int_equal(bar4(&f, i, 1), 0);
+	}
+	/* Nor did it happen to one that is there. */
+	for (k = 0; k < TEST_QUEUES; k++) {
+		select_queue(&f, k);
+		assert_int_equal(bar4(&f, QUEUE_SIZE, 2), 256);
+		assert_int_equal(bar4(&f, QUEUE_VECTOR, 2), NO_VECTOR);
+		assert_int_equal(bar4(&f, QUEUE_ENABLE, 2), 0);
+		for (i = QUEUE_DESC; i < QUEUE_NOTIF_CONFIG_DATA; i += 8)
+			assert_int_equal(bar4(&f, i, 8), 0);
+	}
 	function_end(&f);
 }
 
@@ -305,8 +318,10 @@ static void common_queue_enable_takes_1_and_keeps_it(void **state)
 	(void)state;
 	function_begin(&f);
 	assert_int_equal(bar4(&f, QUEUE_ENABLE, 2), 0);
+	set_bar4(&f, QUEUE_ENABLE, 2, 0);
 	set_bar4(&f, QUEUE_ENABLE, 2, 2);
 	set_bar4(&f, QUEUE_ENABLE, 2, 0x101);
+	set_bar4(&f, QUEUE_ENABLE, 2, 0xffff);
 	assert_int_equal(bar4(&f, QUEUE_ENABLE, 2), 0);
 	queue_up(&f, 0, NO_VECTOR);
 	assert_int_equal(bar4(&f, QUEUE_ENABLE, 2), 1);

@@ -153,6 +153,24 @@ static void caps_are_an_aligned_list_that_ends(void **state)
 	function_end(&f);
 }
 
+/* rule 86 */
+static void caps_have_msix_once_and_no_msi(void **state)
+{
+	uint8_t at[MAX_CAPS];
+	struct function f;
+	unsigned int i, n, msix = 0;
+
+	(void)state;
+	function_begin(&f);
+	n = walk_caps(&f, at);
+	for (i = 0; i < n; i++) {
+		assert_int_not_equal(cfg(&f, at[i], 1), 0x05);
+		msix += cfg(&f, at[i], 1) == PCI_CAP_MSIX;
+	}
+	assert_int_equal(msix, 1);
+	function_end(&f);
+}
+
 /* rules 25, 34 */
 static void caps_name_each_structure_once_inside_its_bar(void **state)
 {
@@ -449,22 +467,28 @@ static void notify_of_a_disabled_or_reset_queue_is_ignored(void **state)
 
 /* ---- Resets -------------------------------------------------------------- */
 
-/* rule 55 */
+/* rules 55, 76 */
 static void reset_of_virtio_leaves_pci_alone(void **state)
 {
+	uint8_t config[256];
+	struct msi_vector table[TEST_QUEUES + 1];
 	struct function f;
+	uint32_t off;
 
 	(void)state;
 	function_up(&f, true);
 	set_cfg(&f, PCI_BAR0 + 4 * VIRTIO_PCI_BAR, 4, 0xfe000000);
+	set_cfg(&f, f.vp.func.msix.cap + 2u, 2, 0xc000);
+	for (off = 0; off < sizeof(config); off++)
+		config[off] = (uint8_t)cfg(&f, off, 1);
+	memcpy(table, f.vp.func.msix.table, sizeof(table));
 	set_bar4(&f, STATUS, 1, 0);
-	assert_int_equal(cfg(&f, PCI_BAR0 + 4 * VIRTIO_PCI_BAR, 4), 0xfe000004);
-	assert_int_equal(cfg(&f, PCI_COMMAND, 2),
-			 PCI_COMMAND_MEM | PCI_COMMAND_MASTER);
+	for (off = 0; off < sizeof(config); off++)
+		assert_int_equal(cfg(&f, off, 1), config[off]);
+	assert_memory_equal(f.vp.func.msix.table, table, sizeof(table));
+	assert_int_equal(table[1].address, 0xfee00010);
 	assert_true(f.vp.func.msix.enabled);
-	assert_int_equal(
-		pci_func_bar_read(&f.vp.func, VIRTIO_PCI_MSIX_BAR, 16, 4),
-		0xfee00010);
+	assert_true(pci_func_master(&f.vp.func));
 	function_end(&f);
 }
 
@@ -492,6 +516,7 @@ int main(void)
 		cmocka_unit_test(function_of_a_type_without_an_id_is_refused),
 		cmocka_unit_test(function_has_no_interrupt_pin),
 		cmocka_unit_test(caps_are_an_aligned_list_that_ends),
+		cmocka_unit_test(caps_have_msix_once_and_no_msi),
 		cmocka_unit_test(caps_name_each_structure_once_inside_its_bar),
 		cmocka_unit_test(caps_common_is_aligned_and_long_enough),
 		cmocka_unit_test(caps_notify_has_room_for_every_queue),
