@@ -82,24 +82,37 @@ forget()
 	vm_pids=("${kept[@]}")
 }
 
-# vm_stop PID: SIGTERM, and after three seconds SIGKILL, which fails.
+# vm_stop PID: SIGTERM, and after three seconds SIGKILL.  Returns its status.
 vm_stop()
 {
 	local pid=$1 i
 
 	forget "$pid"
-	kill "$pid" 2>/dev/null || { wait "$pid" 2>/dev/null; return 0; }
+	kill "$pid" 2>/dev/null || true
 	for ((i = 0; i < 30; i++)); do
 		alive "$pid" || break
 		sleep 0.1
 	done
-	if alive "$pid"; then
-		kill -KILL "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null
-		return 1
-	fi
+	alive "$pid" && kill -KILL "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
-	return 0
+}
+
+# served: what is behind the guest's device runs.  A guest without it may well
+# wait until its time is over.
+declare -A server=()
+died=''
+served()
+{
+	local name status
+
+	for name in "${!server[@]}"; do
+		alive "${server[$name]}" && continue
+		status=0
+		wait "${server[$name]}" 2>/dev/null || status=$?
+		died+="$name ended by itself (status $status); "
+		unset "server[$name]"
+	done
+	[ -z "$died" ]
 }
 
 # wait_line PID FILE TEXT SECONDS: until FILE has a line that contains TEXT.
@@ -114,6 +127,7 @@ wait_line()
 			say "it ended before it said '$text'"
 			return 1
 		fi
+		served || return 1
 		if ((SECONDS >= end)); then
 			say "no '$text' within $4 s"
 			return 1
@@ -139,6 +153,7 @@ start_service()
 	service=$started
 	wait_line "$service" "$work/pciringd.log" "pciringd: ready" 10 ||
 		fail_with pciringd "pciringd did not come up"
+	server[pciringd]=$service
 }
 
 start_proxy()
@@ -149,6 +164,7 @@ start_proxy()
 	proxy=$started
 	wait_line "$proxy" "$work/proxy.log" "pciring-vfio-user: ready" 10 ||
 		fail_with proxy "pciring-vfio-user did not come up"
+	server[pciring-vfio-user]=$proxy
 }
 
 # fail_with LOG-NAME MESSAGE: end the script, showing all that may explain it.
@@ -156,12 +172,13 @@ fail_with()
 {
 	local name
 
+	served || true
 	for name in "$1" guest qemu proxy pciringd; do
 		[ -n "${shown[$name]:-}" ] && continue
 		shown[$name]=1
 		show_tail "$work/$name.log"
 	done
-	die "$2"
+	die "$died$2"
 }
 declare -A shown=()
 
@@ -231,16 +248,21 @@ guest_probe()
 		jq -r "$1"
 }
 
-# Stop the service and the proxy, and insist that nothing of them is left.
-# Prints one line for each thing that is.
+# left_over: stop the service and the proxy, and put into $left what is wrong
+# with how they ended and what they did not take along.
 left_over()
 {
-	local path
+	local name path status
 
-	vm_stop "$proxy" || echo "pciring-vfio-user had to be killed"
-	vm_stop "$service" || echo "pciringd had to be killed"
-	for path in "$work"/*; do
-		[ -S "$path" ] && echo "socket $path"
+	left=
+	for name in pciring-vfio-user pciringd; do
+		status=0
+		vm_stop "${server[$name]}" || status=$?
+		unset "server[$name]"
+		[ "$status" = 0 ] || left+="$name ended with status $status "
 	done
-	others_run || comm -13 <(echo "$traces_before") <(traces)
+	for path in "$work"/*; do
+		[ -S "$path" ] && left+="socket $path "
+	done
+	others_run || left+=$(comm -13 <(echo "$traces_before") <(traces))
 }
