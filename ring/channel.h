@@ -13,7 +13,9 @@
  *         never waits for the client; a full interrupt ring is reported to
  *         the caller, who keeps the interrupt as state
  * Order   one lane's requests are taken in the order they were put
- * Sleep   ring/wait.h; each waiter has its own words
+ * Sleep   ring/wait.h; each waiter has its own words.  Who has taken interrupts
+ *         kicks a sleeping loop, which may have kept some; who let completions
+ *         pile up is served again from its next request on
  * Death   a client that dies is an EOF on the attach socket, not seen here; a
  *         service that dies likewise
  *
@@ -92,8 +94,10 @@ void channel_complete(struct channel *ch, unsigned int lane,
 /* Send one MSI; false if the ring is full (nothing sent). */
 bool channel_irq(struct channel *ch, const struct msg_irq *irq);
 
-/* Whether any lane has a request: what a loop asks after declaring sleep. */
+/* Whether a request could be taken, or an interrupt sent that found no room
+ * before: what a loop asks after declaring sleep. */
 bool channel_has_work(struct channel *ch);
+bool channel_irq_room(const struct channel *ch);
 
 /*
  * The loop is about to sleep: from now on a client that puts a request also

@@ -28,7 +28,12 @@ bool channel_get(struct channel *ch, unsigned int lane,
 unsigned int channel_get_irqs(struct channel *ch, struct msg_irq *irqs,
 			      unsigned int max)
 {
-	return ring_get(&ch->irq, irqs, max);
+	unsigned int n = ring_get(&ch->irq, irqs, max);
+
+	/* There may be more that found no room, and a loop that sleeps. */
+	if (n)
+		wait_wake(&ch->head->service, ch->kick_fd);
+	return n;
 }
 
 bool channel_may_post(const struct channel *ch, uint8_t space,

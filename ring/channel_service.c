@@ -47,16 +47,22 @@ static void answer(struct channel *ch, struct channel_lane *lane,
 		ch->stats.wakes++;
 }
 
+/* How many more completions fit than are promised already. */
+static unsigned int lane_room(const struct channel_lane *l)
+{
+	unsigned int room = ring_room(&l->completion);
+
+	return room > l->pending ? room - l->pending : 0;
+}
+
 unsigned int channel_take(struct channel *ch, unsigned int lane,
 			  struct msg_access *req, unsigned int max)
 {
 	struct channel_lane *l = &ch->lane[lane];
-	unsigned int room, n, i, kept = 0;
+	unsigned int n, i, kept = 0;
 
 	assert(lane < ch->geo.lanes);
-	room = ring_room(&l->completion);
-	room = room > l->pending ? room - l->pending : 0;
-	n = ring_get(&l->request, req, RTE_MIN(max, room));
+	n = ring_get(&l->request, req, RTE_MIN(max, lane_room(l)));
 
 	for (i = 0; i < n; i++) {
 		if (unlikely(!request_ok(&req[i]))) {
@@ -96,14 +102,22 @@ bool channel_irq(struct channel *ch, const struct msg_irq *irq)
 	return true;
 }
 
+/* What channel_take() would not take is no work: a client that leaves its
+ * answers lying would keep the loop awake for nothing. */
 bool channel_has_work(struct channel *ch)
 {
 	unsigned int i;
 
 	for (i = 0; i < ch->geo.lanes; i++)
-		if (!ring_empty(&ch->lane[i].request))
+		if (!ring_empty(&ch->lane[i].request) &&
+		    lane_room(&ch->lane[i]))
 			return true;
 	return false;
+}
+
+bool channel_irq_room(const struct channel *ch)
+{
+	return ring_room(&ch->irq) > 0;
 }
 
 void channel_sleep(struct channel *ch)

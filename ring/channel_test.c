@@ -356,6 +356,51 @@ static void a_sleeping_loop_is_kicked_once(void **state)
 	pair_fini(&p);
 }
 
+static void requests_that_cannot_be_answered_are_no_work(void **state)
+{
+	struct msg_access req[CHANNEL_REQUESTS];
+	struct msg_completion c;
+	struct pair p;
+	unsigned int n, i;
+
+	(void)state;
+	pair_init(&p, 2);
+	put_many(&p.client, 1, CHANNEL_REQUESTS, MSG_READ);
+	n = channel_take(&p.service, 1, req, CHANNEL_REQUESTS);
+	put_many(&p.client, 1, 1, MSG_READ);
+	/* Promised is as good as there. */
+	assert_false(channel_has_work(&p.service));
+	for (i = 0; i < n; i++)
+		channel_complete(&p.service, 1, &req[i], 0, 0);
+	assert_int_equal(n, CHANNEL_COMPLETIONS - 1);
+	channel_sleep(&p.service);
+	assert_false(channel_has_work(&p.service));
+
+	assert_true(channel_get(&p.client, 1, &c));
+	assert_true(channel_has_work(&p.service));
+	assert_int_equal(channel_take(&p.service, 1, req, 8), 1);
+	pair_fini(&p);
+}
+
+static void whoever_takes_interrupts_kicks_a_sleeping_loop(void **state)
+{
+	struct msg_irq irq = { .vector = 3 };
+	struct pair p;
+
+	(void)state;
+	pair_init(&p, 1);
+	while (channel_irq(&p.service, &irq))
+		;
+	assert_false(channel_irq_room(&p.service));
+	assert_int_equal(channel_get_irqs(&p.client, &irq, 1), 1);
+	assert_true(channel_irq_room(&p.service));
+	assert_false(readable(p.service.kick_fd));
+	channel_sleep(&p.service);
+	assert_int_equal(channel_get_irqs(&p.client, &irq, 1), 1);
+	assert_true(readable(p.service.kick_fd));
+	pair_fini(&p);
+}
+
 /* ---- Two lanes, one loop, everybody sleeps ------------------------------ */
 
 #define SLEEP_ROUNDS	TEST_ROUNDS(50000)
@@ -507,6 +552,9 @@ int main(void)
 		cmocka_unit_test(posted_writes_reserve_no_room),
 		cmocka_unit_test(a_full_interrupt_ring_is_told_to_the_caller),
 		cmocka_unit_test(a_sleeping_loop_is_kicked_once),
+		cmocka_unit_test(requests_that_cannot_be_answered_are_no_work),
+		cmocka_unit_test(
+			whoever_takes_interrupts_kicks_a_sleeping_loop),
 		cmocka_unit_test(no_wake_up_is_lost_when_both_sides_sleep),
 	};
 

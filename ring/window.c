@@ -71,7 +71,7 @@ static bool window_holds(const struct seg_window *w, uint8_t space,
 		return false;
 	if (space >= PCIRING_SPACE_CONFIG && w->function != function)
 		return false;
-	return address >= w->start && (address - w->start) % size == 0 &&
+	return address >= w->start && !((address - w->start) & (size - 1u)) &&
 	       range_inside(address - w->start, size, w->length);
 }
 

@@ -130,6 +130,26 @@ static void a_full_interrupt_ring_loses_no_vector(void **state)
 	assert_false(guest_msix_pending(&w->guest, 1));
 }
 
+static void interrupts_that_nobody_takes_let_the_loop_sleep(void **state)
+{
+	struct world *w = *state;
+	struct msg_irq irq = { .vector = 0xffff };
+
+	bring_up(w);
+	while (channel_irq(&w->rig.service, &irq))
+		;
+	ask(w, 16);
+	rig_run(&w->rig, 8);
+	assert_true(guest_msix_pending(&w->guest, 1));
+	assert_false(machine_sleep(w->rig.machine));
+	/* The kick ends the sleep, and what was kept goes out. */
+	assert_int_equal(channel_get_irqs(&w->rig.client, &irq, 1), 1);
+	assert_true(machine_sleep(w->rig.machine));
+	machine_awake(w->rig.machine);
+	rig_run(&w->rig, 8);
+	assert_false(guest_msix_pending(&w->guest, 1));
+}
+
 static void an_unbound_vector_waits_for_its_eventfd(void **state)
 {
 	struct world *w = *state;
@@ -407,6 +427,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON(a_guest_reads_random_bytes_by_address, machine),
 		ON(a_full_interrupt_ring_loses_no_vector, machine),
+		ON(interrupts_that_nobody_takes_let_the_loop_sleep, machine),
 		ON(an_unbound_vector_waits_for_its_eventfd, remote),
 		ON(binding_beyond_the_vectors_is_refused, remote),
 		ON(unmapped_ring_memory_pauses_the_queue, machine),

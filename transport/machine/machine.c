@@ -212,7 +212,8 @@ bool machine_sleep(struct machine *m)
 
 	for (struct link *l = m->links; l; l = l->next) {
 		channel_sleep(l->channel);
-		work |= channel_has_work(l->channel) || l->ring.backlog;
+		work |= channel_has_work(l->channel) ||
+			(l->ring.backlog && channel_irq_room(l->channel));
 	}
 	return work;
 }
