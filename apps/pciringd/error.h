@@ -21,6 +21,10 @@ void service_error_set(struct service_error *e, int err, const char *param,
 		       const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* Make UTF-8 that was cut somewhere UTF-8 again: what is left of a cut
+ * character becomes question marks. */
+void service_text_mend(char *text);
+
 /* The same, as a value: @err, which readers and checkers see to be one. */
 #define service_fail(e, err, param, ...)                                       \
 	(service_error_set(e, err, param, __VA_ARGS__), (err))

@@ -122,6 +122,7 @@ static json_t *no_method(json_t *id, const char *name)
 
 	snprintf(text, sizeof(text), "no method \"%.64s\"; rpc.help lists them",
 		 name);
+	service_text_mend(text);
 	return error_answer(id, RPC_METHOD_NOT_FOUND, text, NULL);
 }
 

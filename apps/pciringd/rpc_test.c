@@ -241,6 +241,59 @@ static void nesting_without_end_is_a_parse_error(void **state)
 	json_decref(a);
 }
 
+/* The quoted word is cut; each place of the cut is one of a character. */
+static void error_that_quotes_half_a_character_is_an_answer(void **state)
+{
+	static const char *const characters[] = { "\u00e9", "\u20ac",
+						  "\U0001f980" };
+	char word[160], line[320];
+	json_t *a;
+
+	(void)state;
+	for (unsigned int n = 55; n < 110; n++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(characters); i++) {
+			snprintf(word, sizeof(word), "%0*d%s%s", (int)n, 0,
+				 characters[i], characters[i]);
+			snprintf(line, sizeof(line),
+				 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+				 "\"%s\"}",
+				 word);
+			a = ask(line);
+			assert_int_equal(code(a), RPC_METHOD_NOT_FOUND);
+			json_decref(a);
+			snprintf(line, sizeof(line),
+				 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+				 "\"echo\",\"params\":{\"word\":\"\","
+				 "\"%s\":1}}",
+				 word);
+			a = ask(line);
+			assert_int_equal(code(a), RPC_INVALID_PARAMS);
+			assert_non_null(data(a, "path"));
+			json_decref(a);
+		}
+	}
+}
+
+static void cut_text_is_mended_and_whole_text_is_left_alone(void **state)
+{
+	static const char *const texts[][2] = {
+		{ "a\u00e9\u20ac\U0001f980b", "a\u00e9\u20ac\U0001f980b" },
+		{ "", "" },
+		{ "\xc3", "?" },
+		{ "\xe2\x82\"", "??\"" },
+		{ "\xf0\x9f\xa6", "???" },
+		{ "\xa9x\xe2\xe2\x82\xac", "?x?\u20ac" },
+	};
+	char text[32];
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(texts); i++) {
+		strcpy(text, texts[i][0]);
+		service_text_mend(text);
+		assert_string_equal(text, texts[i][1]);
+	}
+}
+
 static void zero_byte_inside_a_line_is_an_error_not_an_end(void **state)
 {
 	static const char line[] = "{\"jsonrpc\":\"2.0\",\"id\":1}\0 garbage";
@@ -264,6 +317,10 @@ int main(void)
 			batch_is_answered_as_an_array_without_its_notifications),
 		cmocka_unit_test(batch_beyond_the_limit_is_refused_whole),
 		cmocka_unit_test(nesting_without_end_is_a_parse_error),
+		cmocka_unit_test(
+			error_that_quotes_half_a_character_is_an_answer),
+		cmocka_unit_test(
+			cut_text_is_mended_and_whole_text_is_left_alone),
 		cmocka_unit_test(
 			zero_byte_inside_a_line_is_an_error_not_an_end),
 	};

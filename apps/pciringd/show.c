@@ -16,8 +16,7 @@ static json_t *address_json(uint16_t bdf)
 	return json_string(address_format(address, bdf));
 }
 
-/* A name that a client chose may be any bytes. */
-static json_t *client_name(const char *name)
+json_t *show_client_name(const char *name)
 {
 	json_t *s = json_string(name);
 
@@ -49,7 +48,7 @@ static json_t *socket_json(const struct service_machine *m,
 
 	if (!s->path[0])
 		return json_null();
-	o = json_pack("{so ss sb}", "path", client_name(s->path), "state",
+	o = json_pack("{so ss sb}", "path", show_client_name(s->path), "state",
 		      socket_state(m, s), "declared", s->declared);
 	if (s->reported && s->error)
 		json_object_set_new(o, "error",
@@ -208,8 +207,8 @@ static json_t *attachment_json(const struct snapshot_link *l)
 {
 	const struct attachment *a = l->of;
 
-	return json_pack("{so si so si ss si sI}", "name", client_name(a->name),
-			 "pid", a->pid, "scope",
+	return json_pack("{so si so si ss si sI}", "name",
+			 show_client_name(a->name), "pid", a->pid, "scope",
 			 a->link.scope == PCIRING_SCOPE_MACHINE
 				 ? json_string("machine")
 				 : address_json(a->link.bdf),
@@ -222,7 +221,7 @@ static json_t *proxy_json(const struct watcher *w)
 {
 	if (!w)
 		return json_null();
-	return json_pack("{so si}", "name", client_name(w->name), "pid",
+	return json_pack("{so si}", "name", show_client_name(w->name), "pid",
 			 w->pid);
 }
 

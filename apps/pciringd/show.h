@@ -13,4 +13,7 @@
 json_t *show_machines(struct service *s);
 json_t *show_machine(struct service_machine *m);
 
+/* A name that a client chose, which may be any bytes. */
+json_t *show_client_name(const char *name);
+
 #endif

@@ -3,6 +3,7 @@
 #include "apps/pciringd/stats.h"
 
 #include "apps/pciringd/address.h"
+#include "apps/pciringd/show.h"
 #include "apps/pciringd/snapshot.h"
 
 static void put(json_t *object, const char *key, uint64_t value)
@@ -96,7 +97,7 @@ static json_t *link_stats_of(const struct snapshot_link *l)
 	char address[ADDRESS_TEXT];
 	bool whole = a->link.scope == PCIRING_SCOPE_MACHINE;
 
-	json_object_set_new(o, "name", json_string(a->name));
+	json_object_set_new(o, "name", show_client_name(a->name));
 	put(o, "pid", (uint64_t)a->pid);
 	json_object_set_new(
 		o, "scope",
