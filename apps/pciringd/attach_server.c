@@ -297,6 +297,25 @@ static int conn_open(struct attach_server *s, int fd)
 	return 0;
 }
 
+/* Room for one more.  Whoever connects and stays silent must not keep others
+ * out: at the limit the one that has been silent longest goes. */
+static bool make_room(struct attach_server *s)
+{
+	struct attach_conn *oldest = NULL;
+
+	if (s->nr_conns < ATTACH_MAX_CONNS)
+		return true;
+	/* The newest is first. */
+	for (struct attach_conn *c = s->conns; c; c = c->next)
+		if (!c->attachment && !c->watcher)
+			oldest = c;
+	if (!oldest)
+		return false;
+	s->service->attach.silent++;
+	conn_close(oldest);
+	return true;
+}
+
 /* Whoever waits keeps the socket ready: without descriptors to spare it is
  * looked at again with the next tick only. */
 static void accept_failed(struct attach_server *s, int err)
@@ -321,7 +340,7 @@ static void listen_ready(struct control_source *source, uint32_t events)
 	}
 	if (!peer_may_enter(fd)) {
 		log_limited(LOG_WARN, "attach: another user was turned away");
-	} else if (s->nr_conns >= ATTACH_MAX_CONNS) {
+	} else if (!make_room(s)) {
 		log_limited(LOG_WARN, "attach: more than %u connections",
 			    ATTACH_MAX_CONNS);
 	} else if (!conn_open(s, fd)) {

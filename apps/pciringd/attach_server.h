@@ -7,7 +7,8 @@
  * of its connection is read.  End of file, a packet that makes no sense, or
  * answers that nobody reads end it, and with it all that it held.
  *
- * Limits    ATTACH_MAX_CONNS connections; ATTACH_BATCH packets of one before
+ * Limits    ATTACH_MAX_CONNS connections, of which a silent one makes room for
+ *           the next that comes; ATTACH_BATCH packets of one before
  *           the others have their turn; ATTACH_HELLO_MS to say hello
  * Threads   the control thread, which never waits for a client
  * Trust     only root and our own user get in; what they send is hostile all

@@ -22,7 +22,7 @@ void service_init(struct service *s, struct loop **loop, unsigned int nr_loops)
 	*s = (struct service){
 		.loop = loop,
 		.nr_loops = nr_loops,
-		.limits = { .regions = GPA_MAX_REGIONS, .bytes = BIT_ULL(46) },
+		.limits = { .regions = GPA_MAX_REGIONS, .bytes = BIT_ULL(41) },
 		.started_ms = control_now_ms(),
 	};
 }
@@ -153,6 +153,7 @@ int service_machine_create(struct service *s, const char *name, int loop,
 		return service_fail(e, -ENOMEM, NULL, "out of memory");
 	m->service = s;
 	m->wanted_loop = loop;
+	m->files.most = s->limits.bytes;
 	err = machine_create(name, &m->machine);
 	if (err == -EINVAL) {
 		service_error_set(e, err, "name",

@@ -59,7 +59,7 @@ struct service_machine {
 /* Of one attachment; more is refused with -ENOSPC. */
 struct service_limits {
 	uint32_t regions;
-	uint64_t bytes; /* of guest memory */
+	uint64_t bytes; /* of guest memory; of a machine's files, too */
 };
 
 /* What happened at the attach socket. */

@@ -11,9 +11,11 @@
 
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "apps/pciringd/attach_server.h"
 #include "tests/flow/service_rig.h"
 
 /* ---- Clients that do not behave ---------------------------------------------------------------- */
@@ -192,6 +194,27 @@ static void type_that_is_not_known_is_answered_so(void **state)
 	close(fd);
 }
 
+static void name_that_is_no_text_is_still_a_name(void **state)
+{
+	struct msg_hello h = hello(PCIRING_SCOPE_MACHINE);
+	struct attach_packet pkt;
+	json_t *stats, *link;
+	int fd = raw_connect();
+
+	(void)state;
+	memset(h.name, 0xff, sizeof(h.name));
+	send_bytes(fd, &h, sizeof(h));
+	assert_int_equal(attach_recv(fd, &pkt), 1);
+	attach_packet_fini(&pkt);
+	assert_int_equal(
+		procs_rpc(&p, "stats.get", "{\"machine\":\"demo\"}", &stats),
+		0);
+	link = json_array_get(json_object_get(stats, "links"), 0);
+	assert_true(json_is_string(json_object_get(link, "name")));
+	json_decref(stats);
+	close(fd);
+}
+
 static json_int_t attach_counter(const char *key)
 {
 	json_t *info;
@@ -222,6 +245,24 @@ static void client_that_does_not_read_its_answers_is_dropped(void **state)
 	close(fd);
 	assert_int_equal(attach_counter("slow"), before + 1);
 	pciring_detach(attach_ok(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE));
+}
+
+static void silent_connections_keep_nobody_out(void **state)
+{
+	static int silent[ATTACH_MAX_CONNS];
+	const struct rlimit many = { 2 * ATTACH_MAX_CONNS,
+				     2 * ATTACH_MAX_CONNS };
+	json_int_t before = attach_counter("silent");
+
+	(void)state;
+	if (setrlimit(RLIMIT_NOFILE, &many))
+		skip();
+	for (unsigned int i = 0; i < ARRAY_SIZE(silent); i++)
+		silent[i] = raw_connect();
+	pciring_detach(attach_ok(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE));
+	assert_int_equal(attach_counter("silent"), before + 1);
+	for (unsigned int i = 0; i < ARRAY_SIZE(silent); i++)
+		close(silent[i]);
 }
 
 static void descriptors_of_refused_packets_are_closed(void **state)
@@ -386,8 +427,10 @@ int main(void)
 		cmocka_unit_test(
 			packets_without_sense_end_only_their_connection),
 		cmocka_unit_test(type_that_is_not_known_is_answered_so),
+		cmocka_unit_test(name_that_is_no_text_is_still_a_name),
 		cmocka_unit_test(
 			client_that_does_not_read_its_answers_is_dropped),
+		cmocka_unit_test(silent_connections_keep_nobody_out),
 		cmocka_unit_test(descriptors_of_refused_packets_are_closed),
 		cmocka_unit_test(watcher_is_told_and_what_it_reports_is_shown),
 		cmocka_unit_test(

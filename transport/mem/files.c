@@ -244,6 +244,17 @@ static void unmap_file(struct gpa_file *file)
 	*file = (struct gpa_file){ 0 };
 }
 
+/* A file is mapped whole, and a sparse one may be as large as it likes: a few
+ * of those would leave no addresses for others. */
+static bool has_room(const struct gpa_files *files, uint64_t size)
+{
+	uint64_t mapped = 0;
+
+	for (unsigned int i = 0; i < GPA_MAX_FILES; i++)
+		mapped += files->file[i].size;
+	return !files->most || range_inside(mapped, size, files->most);
+}
+
 int gpa_files_get(struct gpa_files *files, int fd, uint64_t offset,
 		  uint64_t size, bool write, struct gpa_file **out)
 {
@@ -272,7 +283,7 @@ int gpa_files_get(struct gpa_files *files, int fd, uint64_t offset,
 			return 0;
 		}
 	}
-	if (!unused)
+	if (!unused || !has_room(files, facts.size))
 		return -ENOSPC;
 	err = map_file(unused, fd, &facts);
 	if (err)

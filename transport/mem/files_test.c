@@ -177,6 +177,24 @@ static void file_that_grew_is_mapped_a_second_time(void **state)
 	close(fd);
 }
 
+static void files_are_limited_by_their_sizes_together(void **state)
+{
+	int a = memory_file(3 * PAGE), b = memory_file(2 * PAGE);
+	struct gpa_file *f, *g = NULL;
+
+	(void)state;
+	files.most = 4 * PAGE;
+	assert_int_equal(gpa_files_get(&files, a, 0, PAGE, true, &f), 0);
+	assert_int_equal(gpa_files_get(&files, b, 0, PAGE, true, &g), -ENOSPC);
+	assert_null(g);
+	gpa_files_put(&files, f);
+	assert_int_equal(gpa_files_get(&files, b, 0, PAGE, true, &g), 0);
+	gpa_files_put(&files, g);
+	files.most = 0;
+	close(a);
+	close(b);
+}
+
 static void read_only_descriptor_gives_no_writable_memory(void **state)
 {
 	int fd = memory_file(PAGE), ro = reopened(fd, O_RDONLY);
@@ -540,6 +558,7 @@ int main(void)
 		T(range_outside_the_file_is_refused),
 		T(file_that_shrank_is_refused_though_it_is_mapped),
 		T(file_that_grew_is_mapped_a_second_time),
+		T(files_are_limited_by_their_sizes_together),
 		T(read_only_descriptor_gives_no_writable_memory),
 		T(sealed_file_is_read_only_memory),
 		T(descriptor_without_the_right_to_read_gets_nothing),

@@ -37,16 +37,17 @@ struct gpa_file {
 	uint32_t users; /* regions */
 };
 
-/* All zero: no file. */
+/* All zero: no file, and no limit. */
 struct gpa_files {
 	struct gpa_file file[GPA_MAX_FILES];
+	uint64_t most; /* bytes that all together may map; 0: any */
 };
 
 /*
  * Find or map the file behind @fd so that [@offset, @offset + @size) is there
  * (writable if @write); one user more.  @fd stays the caller's and may be
  * closed.  -EINVAL too short or no file that can be memory, -EACCES not
- * readable or not writable, -ENOSPC too many files.
+ * readable or not writable, -ENOSPC too many files or bytes of them.
  * A file that has grown since is mapped a second time.
  */
 int gpa_files_get(struct gpa_files *files, int fd, uint64_t offset,
