@@ -22,7 +22,6 @@
 #include "apps/vfio-user/conn.h"
 #include "ring/log.h"
 
-#define STACK_SIZE    (256 * 1024)
 /* The service may still be clearing up after the client before. */
 #define BUSY_RETRIES  200
 #define BUSY_PAUSE_NS 10000000l
