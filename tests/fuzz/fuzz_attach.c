@@ -20,6 +20,8 @@
 #include "apps/pciringd/attach_server.h"
 #include "apps/pciringd/attachment.h"
 #include "ring/attach.h"
+#include "ring/test_tmp.h"
+#include "tests/fuzz/must.h"
 
 #define NR_CLIENTS 2
 #define MEMORY	   0x10000
@@ -36,12 +38,6 @@ struct world {
 };
 
 static struct world w;
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static int lowest_free_fd(void)
 {
@@ -90,7 +86,8 @@ static void set_up(void)
 	memset(&w, 0, sizeof(w));
 	set_up_service();
 	must(!control_init(&w.control));
-	snprintf(w.path, sizeof(w.path), "/tmp/pciring-fuzz-%d", getpid());
+	snprintf(w.path, sizeof(w.path), "%s/pciring-fuzz-%d", test_tmp(),
+		 getpid());
 	fd = attach_listen(w.path, 0600);
 	must(fd >= 0);
 	must(!attach_server_init(&w.server, &w.control, &w.service, fd));

@@ -7,21 +7,15 @@
  * After each call: no more messages than asked for, and those that
  * channel_take() hands out have a legal op, size and space.
  */
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "ring/channel.h"
 #include "ring/shm.h"
+#include "tests/fuzz/must.h"
 
 static struct channel service, client;
 static uint8_t *segment;
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void set_up(void)
 {

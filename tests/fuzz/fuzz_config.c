@@ -11,14 +11,9 @@
 
 #include "apps/pciringd/config.h"
 #include "apps/pciringd/methods.h"
+#include "tests/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void as_file(const char *text, size_t size)
 {

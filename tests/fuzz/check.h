@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * check.h - what must hold of a function, whatever a fuzzer did to it
+ */
+#ifndef TESTS_FUZZ_CHECK_H
+#define TESTS_FUZZ_CHECK_H
+
+#include "tests/flow/rig.h"
+#include "tests/fuzz/must.h"
+
+/* What check_messages() saw so far; zeroed with each new rig. */
+struct check_seen {
+	uint64_t eventfd_writes;
+};
+
+/*
+ * To be called after each step.  Messages since the last call: each left
+ * while MSI-X was enabled, the function bus master and the driver ready, came
+ * from an unmasked vector, and says what that vector's entry says.  A step
+ * changes one register, so what the registers say now they said then.
+ */
+void check_messages(struct rig *rig, struct check_seen *seen);
+
+#endif
