@@ -471,12 +471,14 @@ static void vq_reset_forgets_all_but_the_statistics(void **state)
 	live(&t, TEST_EVENT_IDX);
 	offer(&t, 0);
 	assert_true(serve(&t, 0));
-	vq_break(&t.vq);
 	vq_reset(&t.vq);
 	assert_memory_equal(&t.vq.s, &fresh, sizeof(fresh));
 	assert_null(t.vq.desc_host);
 	assert_null(t.vq.avail_host);
 	assert_null(t.vq.used_host);
+	vq_break(&t.vq);
+	vq_reset(&t.vq);
+	assert_memory_equal(&t.vq.s, &fresh, sizeof(fresh));
 	assert_false(t.vq.running);
 	assert_false(t.vq.event_idx);
 	assert_int_equal(t.vq.stats.chains, 1);

@@ -345,9 +345,8 @@ void virtio_queue_enable(struct virtio *v, unsigned int q)
 		v->stats.bad_writes++;
 		return;
 	}
-	/* After DRIVER_OK too: many drivers do it (rule 47). */
-	if (v->started)
-		vq_set_features(vq, &v->s.driver);
+	/* After DRIVER_OK too: many drivers do it (rule 47); start() has told
+	 * all queues the features. */
 	vq_enable(vq);
 	derive(v, q);
 }

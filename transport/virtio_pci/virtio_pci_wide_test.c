@@ -84,12 +84,15 @@ static void notify_region_holds_1024_queues_and_stays_in_its_bar(void **state)
 	const uint32_t offset = notify_cap(f, 8), length = notify_cap(f, 12);
 	const uint32_t mult = notify_cap(f, 16);
 	unsigned int q;
+	uint64_t off;
 
 	assert_true(range_inside(offset, length, VIRTIO_PCI_BAR_SIZE));
 	assert_int_equal(bar4(f, NUM_QUEUES, 2), VIRTIO_MAX_QUEUES);
 	for (q = 0; q < VIRTIO_MAX_QUEUES; q++) {
 		set_bar4(f, QUEUE_SELECT, 2, q);
-		assert_true(bar4(f, QUEUE_NOTIFY_OFF, 2) * mult + 2 <= length);
+		off = bar4(f, QUEUE_NOTIFY_OFF, 2) * mult;
+		assert_int_equal(offset + off, VIRTIO_PCI_NOTIFY + 4 * q);
+		assert_true(off + 2 <= length);
 		assert_int_equal(bar4(f, QUEUE_SIZE, 2), VQ_MAX_SIZE);
 	}
 	set_bar4(f, QUEUE_SELECT, 2, VIRTIO_MAX_QUEUES);
