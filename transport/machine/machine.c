@@ -174,7 +174,7 @@ static bool link_turn(struct link *l)
 	}
 	if (++l->next_lane >= lanes)
 		l->next_lane = 0;
-	if (unlikely(l->ring.backlog))
+	if (unlikely(l->ring.backlog) && channel_irq_room(l->channel))
 		did |= link_retry(l);
 	return did;
 }
