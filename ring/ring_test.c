@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -217,6 +218,8 @@ struct stream {
 	struct ring ring;
 	unsigned int total;
 	unsigned int burst;
+	unsigned int sent; /* the producer's, when it has ended */
+	atomic_bool enough;
 };
 
 static void *produce(void *arg)
@@ -225,7 +228,7 @@ static void *produce(void *arg)
 	struct element e[16];
 	unsigned int sent = 0, i, w, n;
 
-	while (sent < s->total) {
+	while (sent < s->total && !atomic_load(&s->enough)) {
 		n = RTE_MIN(s->burst, s->total - sent);
 		for (i = 0; i < n; i++)
 			for (w = 0; w < 8; w++)
@@ -235,37 +238,55 @@ static void *produce(void *arg)
 		if (!n)
 			sched_yield();
 	}
+	s->sent = sent;
 	return NULL;
 }
 
-static void consume(struct stream *s)
+static unsigned int consume_some(struct stream *s, unsigned int got)
 {
-	int64_t limit = test_now_ms() + 20000;
-	unsigned int got = 0, i, w, n;
 	struct element e[16];
+	unsigned int i, w, n;
+
+	n = ring_get(&s->ring, e, s->burst);
+	for (i = 0; i < n; i++)
+		for (w = 0; w < 8; w++)
+			assert_int_equal(e[i].word[w], got + i);
+	return n;
+}
+
+static unsigned int consume(struct stream *s)
+{
+	int64_t limit = test_now_ms() + TEST_RACE_MS;
+	unsigned int got = 0, n;
 
 	while (got < s->total) {
-		n = ring_get(&s->ring, e, s->burst);
-		for (i = 0; i < n; i++, got++)
-			for (w = 0; w < 8; w++)
-				assert_int_equal(e[i].word[w], got);
+		n = consume_some(s, got);
+		got += n;
 		if (n)
 			continue;
-		assert_true(test_now_ms() < limit);
+		if (test_now_ms() >= limit)
+			break;
 		sched_yield();
 	}
+	assert_true(got >= TEST_RACE_ROUNDS);
+	return got;
 }
 
 static void run_stream(unsigned int count, unsigned int total,
 		       unsigned int burst)
 {
 	struct stream s = { .total = total, .burst = burst };
+	unsigned int got, n;
 	pthread_t thread;
 
 	map_new(&s.ring, sizeof(struct element), count);
 	assert_int_equal(pthread_create(&thread, NULL, produce, &s), 0);
-	consume(&s);
+	got = consume(&s);
+	atomic_store(&s.enough, true);
 	pthread_join(thread, NULL);
+	while ((n = consume_some(&s, got)))
+		got += n;
+	assert_int_equal(got, s.sent);
 	assert_true(ring_empty(&s.ring));
 	ring_unmap(&s.ring);
 }

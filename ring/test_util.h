@@ -22,6 +22,14 @@
 #define TEST_ROUNDS(n) (n)
 #endif
 
+/*
+ * Two threads that wait for each other go at the scheduler's pace once others
+ * want the cores: a thousand times slower.  What races runs for so many rounds,
+ * or for so long; fewer rounds than these are no race but a standstill.
+ */
+#define TEST_RACE_MS	 5000
+#define TEST_RACE_ROUNDS 100
+
 /* Open descriptors of this process. */
 static inline unsigned int test_count_fds(void)
 {

@@ -20,7 +20,10 @@
 #else
 #define CHAINS 300000u
 #endif
-#define PATIENCE 20 /* seconds without progress: both are asleep */
+#define PATIENCE     20 /* seconds without progress: both are asleep */
+/* Where others want the cores a chain costs two of the scheduler's slices. */
+#define RACE_SECONDS 5
+#define FEW	     100 /* chains; fewer are no race */
 
 struct race {
 	struct test t;
@@ -171,15 +174,20 @@ static void dawdle(uint32_t n)
  * is the empty ring that both sleep on. */
 static uint32_t drive(struct race *r)
 {
-	uint32_t asked = 0, done = 0, depth;
+	uint32_t asked = 0, done = 0, total = CHAINS, depth;
+	time_t begin = time(NULL);
 
-	while (done < CHAINS) {
+	while (done < total) {
+		if (total == CHAINS && time(NULL) - begin > RACE_SECONDS)
+			total = asked;
+		if (done == total)
+			break;
 		depth = done / 64 % 2 ? 1 : 1 + done % (TEST_QUEUE_SIZE / 2);
 		dawdle(done);
-		while (asked < CHAINS && asked - done < depth)
+		while (asked < total && asked - done < depth)
 			ask(r, asked++);
 		if (!wait_for_used(r, (uint16_t)done))
-			return done;
+			return 0;
 		collect(r, done++);
 	}
 	return done;
@@ -197,7 +205,7 @@ static void race(bool event_idx)
 	done = drive(&r);
 	__atomic_store_n(&r.stop, true, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
-	assert_int_equal(done, CHAINS);
+	assert_true(done >= FEW);
 	assert_int_equal(r.wrong, 0);
 	assert_false(r.t.vq.s.broken);
 	assert_true(r.sleeps > 0);
