@@ -288,7 +288,7 @@ static void cut_text_is_mended_and_whole_text_is_left_alone(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_SIZE(texts); i++) {
-		strcpy(text, texts[i][0]);
+		snprintf(text, sizeof(text), "%s", texts[i][0]);
 		service_text_mend(text);
 		assert_string_equal(text, texts[i][1]);
 	}
