@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ring/discard.h"
+
 #define ATTACH_BACKLOG	    64
 /* How long connecting or sending may block on a peer that does not listen. */
 #define ATTACH_SEND_SECONDS 10
@@ -150,9 +152,12 @@ int attach_send(int sock, const void *msg, size_t length, const int *fds,
 	return 0;
 }
 
-/* Own every descriptor that came, first of all; closing comes later. */
-static void collect_fds(struct msghdr *mh, struct attach_packet *pkt)
+/* Own every descriptor that came, first of all; closing comes later.  False:
+ * there were too many. */
+static bool collect_fds(struct msghdr *mh, struct attach_packet *pkt)
 {
+	bool fit = true;
+
 	struct cmsghdr *cmsg;
 	size_t i, n;
 	int fd;
@@ -165,12 +170,15 @@ static void collect_fds(struct msghdr *mh, struct attach_packet *pkt)
 		for (i = 0; i < n; i++) {
 			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int),
 			       sizeof(fd));
-			if (pkt->nr_fds < MSG_MAX_FDS)
+			if (pkt->nr_fds < MSG_MAX_FDS) {
 				pkt->fds[pkt->nr_fds++] = fd;
-			else
-				close(fd);
+				continue;
+			}
+			fd_discard(fd);
+			fit = false;
 		}
 	}
+	return fit;
 }
 
 static size_t least_length(const struct msg_header *h)
@@ -206,9 +214,11 @@ static bool packet_ok(const struct attach_packet *pkt, int flags)
 
 int attach_recv(int sock, struct attach_packet *pkt)
 {
+	/* Room for all there can be: what the kernel has to close because it
+	 * did not fit, it closes here and now. */
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(MSG_MAX_FDS * sizeof(int))];
+		char bytes[CMSG_SPACE(DISCARD_RIGHTS * sizeof(int))];
 	} control;
 	struct iovec iov = { .iov_base = &pkt->m, .iov_len = sizeof(pkt->m) };
 	struct msghdr mh = { .msg_iov = &iov,
@@ -216,6 +226,7 @@ int attach_recv(int sock, struct attach_packet *pkt)
 			     .msg_control = control.bytes,
 			     .msg_controllen = sizeof(control) };
 	ssize_t n;
+	bool fit;
 
 	memset(pkt, 0, sizeof(*pkt));
 	do
@@ -224,10 +235,10 @@ int attach_recv(int sock, struct attach_packet *pkt)
 	if (n < 0)
 		return errno == ECONNRESET ? 0 : -errno;
 
-	collect_fds(&mh, pkt);
+	fit = collect_fds(&mh, pkt);
 	pkt->length = (size_t)n;
 	/* An empty packet looks like the end of the stream, and is treated so. */
-	if (n > 0 && packet_ok(pkt, mh.msg_flags))
+	if (n > 0 && fit && packet_ok(pkt, mh.msg_flags))
 		return 1;
 	attach_packet_fini(pkt);
 	return n > 0 ? -EPROTO : 0;
@@ -239,7 +250,7 @@ void attach_packet_fini(struct attach_packet *pkt)
 
 	for (i = 0; i < pkt->nr_fds; i++)
 		if (pkt->fds[i] >= 0)
-			close(pkt->fds[i]);
+			fd_discard(pkt->fds[i]);
 	pkt->nr_fds = 0;
 }
 

@@ -8,6 +8,7 @@
  *
  * Threads   any, one at a time per socket and direction
  * Memory    received descriptors are owned by the caller (close-on-exec)
+ * Trust     descriptors that came are closed by ring/discard.h
  */
 #ifndef RING_ATTACH_H
 #define RING_ATTACH_H

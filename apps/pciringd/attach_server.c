@@ -17,6 +17,7 @@
 #include "apps/pciringd/peer.h"
 #include "apps/pciringd/watcher.h"
 #include "ring/attach.h"
+#include "ring/discard.h"
 #include "ring/log.h"
 
 struct attach_conn {
@@ -45,7 +46,9 @@ static void conn_close(struct attach_conn *c)
 	}
 	if (c->watcher)
 		watcher_destroy(c->watcher);
-	close(c->source.fd);
+	/* It ends for the client now, whatever lies in it unread. */
+	shutdown(c->source.fd, SHUT_RDWR);
+	fd_discard(c->source.fd);
 	free(c);
 }
 
@@ -394,7 +397,7 @@ void attach_server_fini(struct attach_server *s)
 	while (s->conns)
 		conn_close(s->conns);
 	control_remove(s->control, &s->listen);
-	close(s->listen.fd);
+	fd_discard(s->listen.fd);
 }
 
 /* ---- What the service tells us ------------------------------------------------------ */

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "ring/discard.h"
+
 /* Regions that one call takes away: it bounds how long a turn waits. */
 #define UNMAP_BATCH 64
 
@@ -291,19 +293,6 @@ static void bind_vectors(void *arg)
 				   &c->old[i]);
 }
 
-/* What the sink could only count as failures later. */
-static bool is_eventfd(int fd)
-{
-	static const char eventfd[] = "anon_inode:[eventfd]";
-	char link[40], target[64];
-	ssize_t n;
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, target, sizeof(target));
-	return n < 0 || ((size_t)n == sizeof(eventfd) - 1 &&
-			 !memcmp(target, eventfd, (size_t)n));
-}
-
 static int check_bind(const struct msg_irq_bind *b, const int *fds,
 		      unsigned int nr_fds)
 {
@@ -316,7 +305,8 @@ static int check_bind(const struct msg_irq_bind *b, const int *fds,
 	if ((unsigned int)__builtin_popcount(b->bound) != nr_fds)
 		return -EINVAL;
 	for (unsigned int i = 0; i < nr_fds; i++)
-		if (!is_eventfd(fds[i]))
+		/* What the sink could only count as failures later. */
+		if (!fd_is_eventfd(fds[i]))
 			return -EINVAL;
 	return 0;
 }

@@ -23,6 +23,7 @@
 #include "apps/pciringd/rundir.h"
 #include "apps/pciringd/telemetry.h"
 #include "ring/attach.h"
+#include "ring/discard.h"
 
 /* The EAL's RTE_MAX_LCORE, when nobody can say how many there will be. */
 #define MOST_LOOPS 128
@@ -268,6 +269,7 @@ static int run_in_dir(struct daemon *d)
 	int err;
 
 	raise_descriptor_limit();
+	discard_in_threads();
 	err = gpa_survive_truncation();
 	if (!err)
 		err = control_init(&d->control);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "apps/pciringd/peer.h"
+#include "ring/discard.h"
 #include "ring/log.h"
 
 #define READ_CHUNK 16384
@@ -39,7 +40,8 @@ static void client_close(struct rpc_client *c)
 	*p = c->next;
 	c->server->nr_clients--;
 	control_remove(c->server->control, &c->source);
-	close(c->source.fd);
+	shutdown(c->source.fd, SHUT_RDWR);
+	fd_discard(c->source.fd);
 	free(c->in);
 	free(c->out);
 	free(c);
@@ -135,7 +137,7 @@ static bool client_read(struct rpc_client *c)
 	}
 	if (!client_grow(c))
 		return false;
-	n = recv(c->source.fd, c->in + c->have, c->room - c->have, 0);
+	n = recv_bytes(c->source.fd, c->in + c->have, c->room - c->have);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
 	c->have += (size_t)n;
@@ -265,7 +267,7 @@ void rpc_server_fini(struct rpc_server *s)
 		client_close(c);
 	}
 	control_remove(s->control, &s->listen);
-	close(s->listen.fd);
+	fd_discard(s->listen.fd);
 }
 
 int rpc_listen(const char *path)

@@ -19,6 +19,7 @@
 #include "apps/vfio-user/irq.h"
 #include "apps/vfio-user/region.h"
 #include "apps/vfio-user/version.h"
+#include "ring/discard.h"
 #include "ring/log.h"
 
 static_assert(offsetof(struct vu_conn, out.payload) -
@@ -29,7 +30,7 @@ static_assert(offsetof(struct vu_conn, out.payload) -
 static void close_fds(struct vu_message *m)
 {
 	for (unsigned int i = 0; i < m->nr_fds; i++)
-		close(m->fds[i]);
+		fd_discard(m->fds[i]);
 	m->nr_fds = 0;
 }
 

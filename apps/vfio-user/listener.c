@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "ring/base.h"
+#include "ring/discard.h"
 
 /* One client is served at a time; the next VMM may wait here meanwhile. */
 #define BACKLOG 4
@@ -94,6 +95,7 @@ void vu_listener_close(struct vu_listener *l)
 	if (!lstat(l->path, &st) && st.st_dev == l->device &&
 	    st.st_ino == l->inode)
 		unlink(l->path);
-	close(l->fd);
+	/* Clients may wait in it, with descriptors. */
+	fd_discard(l->fd);
 	l->fd = -1;
 }

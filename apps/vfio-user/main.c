@@ -15,6 +15,7 @@
 #include "apps/vfio-user/options.h"
 #include "apps/vfio-user/proxy.h"
 #include "apps/vfio-user/watch.h"
+#include "ring/discard.h"
 
 #define PROGRAM		 "pciring-vfio-user"
 #define SERVICE_TRIES	 100
@@ -165,6 +166,7 @@ int main(int argc, char **argv)
 		return err;
 	log_set_sink(log_to_stderr, g.options.log_level);
 	raise_descriptor_limit();
+	discard_in_threads();
 	g.signals = open_signals();
 	if (g.signals < 0) {
 		log_error("signalfd: %s", strerror(errno));

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "apps/vfio-user/conn.h"
+#include "ring/discard.h"
 #include "ring/log.h"
 
 /* The service may still be clearing up after the client before. */
@@ -117,7 +118,7 @@ static void accept_client(struct vu_socket *s)
 static void reap(struct vu_socket *s)
 {
 	pthread_join(s->thread, NULL);
-	close(s->client);
+	fd_discard(s->client);
 	s->busy = false;
 	s->changed = !s->gone;
 }
@@ -261,7 +262,7 @@ static int join_until(struct vu_socket *s, const struct timespec *deadline)
 {
 	if (pthread_timedjoin_np(s->thread, NULL, deadline))
 		return -ETIMEDOUT;
-	close(s->client);
+	fd_discard(s->client);
 	s->busy = false;
 	return 0;
 }
