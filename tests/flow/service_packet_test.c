@@ -9,45 +9,14 @@
 
 #include <cmocka.h>
 
-#include <netinet/in.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "apps/pciringd/attach_server.h"
 #include "tests/flow/service_rig.h"
 
 /* ---- Clients that do not behave ---------------------------------------------------------------- */
-
-static int raw_connect(void)
-{
-	struct timeval limit = { .tv_sec = 5 };
-	char path[PROCS_PATH];
-	int fd = attach_connect(procs_path(&p, "attach.sock", path));
-
-	assert_true(fd >= 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	return fd;
-}
-
-static struct msg_hello hello(uint16_t scope)
-{
-	struct msg_hello h = {
-		.h = { .magic = MSG_MAGIC, .type = MSG_HELLO, .id = 5 },
-		.major = PCIRING_VERSION_MAJOR,
-		.minor = PCIRING_VERSION_MINOR,
-		.scope = scope,
-		.lanes = 1,
-		.function = BDF,
-		.machine = "demo",
-		.name = "raw",
-	};
-	return h;
-}
 
 /* The error in the answer to @h; the connection ends behind it. */
 static int hello_error(const struct msg_hello *h)
@@ -98,15 +67,49 @@ static void hello_that_asks_the_impossible_is_refused(void **state)
 	assert_int_equal(hello_error(&h), 0);
 }
 
-static void expect_end(int fd)
+/* Until the attachment before, which spoke for all the machine, has gone. */
+static int patient_hello(const struct msg_hello *h, struct attach_packet *pkt)
 {
-	struct attach_packet pkt;
-	int n;
+	int fd;
 
-	while ((n = attach_recv(fd, &pkt)) == 1)
+	for (;;) {
+		fd = raw_connect();
+		send_bytes(fd, h, sizeof(*h));
+		assert_int_equal(attach_recv(fd, pkt), 1);
+		if (pkt->m.h.error != -EBUSY)
+			return fd;
+		close(fd);
+		usleep(1000);
+	}
+}
+
+static void versions_and_features_are_what_both_have(void **state)
+{
+	static const struct {
+		uint16_t asked, got;
+	} minor[] = {
+		{ 0, 0 },
+		{ PCIRING_VERSION_MINOR, PCIRING_VERSION_MINOR },
+		{ 99, PCIRING_VERSION_MINOR },
+	};
+	struct msg_hello h = hello(PCIRING_SCOPE_MACHINE);
+	struct attach_packet pkt;
+	int fd;
+
+	(void)state;
+	h.features = UINT64_MAX;
+	for (unsigned int i = 0; i < ARRAY_SIZE(minor); i++) {
+		h.minor = minor[i].asked;
+		fd = patient_hello(&h, &pkt);
+		assert_int_equal(pkt.m.h.error, 0);
+		assert_int_equal(pkt.m.hello_reply.major,
+				 PCIRING_VERSION_MAJOR);
+		assert_int_equal(pkt.m.hello_reply.minor, minor[i].got);
+		/* There are none yet. */
+		assert_int_equal(pkt.m.hello_reply.features, 0);
 		attach_packet_fini(&pkt);
-	assert_int_equal(n, 0);
-	close(fd);
+		close(fd);
+	}
 }
 
 /* A raw connection that has said hello, for its own machine. */
@@ -123,12 +126,6 @@ static int raw_attach(void)
 	assert_int_equal(pkt.nr_fds, MSG_NR_FDS);
 	attach_packet_fini(&pkt);
 	return fd;
-}
-
-/* Sent raw, where attach_send() would be too decent. */
-static void send_bytes(int fd, const void *bytes, size_t n)
-{
-	assert_int_equal(send(fd, bytes, n, MSG_NOSIGNAL), n);
 }
 
 static void packets_without_sense_end_only_their_connection(void **state)
@@ -218,17 +215,6 @@ static void name_that_is_no_text_is_still_a_name(void **state)
 	close(fd);
 }
 
-static json_int_t attach_counter(const char *key)
-{
-	json_t *info;
-	json_int_t n;
-
-	assert_int_equal(procs_rpc(&p, "service.info", "{}", &info), 0);
-	n = counter(json_object_get(info, "attach"), key);
-	json_decref(info);
-	return n;
-}
-
 static void client_that_does_not_read_its_answers_is_dropped(void **state)
 {
 	struct msg_function request = {
@@ -248,24 +234,6 @@ static void client_that_does_not_read_its_answers_is_dropped(void **state)
 	close(fd);
 	assert_int_equal(attach_counter("slow"), before + 1);
 	pciring_detach(attach_ok(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE));
-}
-
-static void silent_connections_keep_nobody_out(void **state)
-{
-	static int silent[ATTACH_MAX_CONNS];
-	const struct rlimit many = { 2 * ATTACH_MAX_CONNS,
-				     2 * ATTACH_MAX_CONNS };
-	json_int_t before = attach_counter("silent");
-
-	(void)state;
-	if (setrlimit(RLIMIT_NOFILE, &many))
-		skip();
-	for (unsigned int i = 0; i < ARRAY_SIZE(silent); i++)
-		silent[i] = raw_connect();
-	pciring_detach(attach_ok(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE));
-	assert_int_equal(attach_counter("silent"), before + 1);
-	for (unsigned int i = 0; i < ARRAY_SIZE(silent); i++)
-		close(silent[i]);
 }
 
 static void descriptors_of_refused_packets_are_closed(void **state)
@@ -303,118 +271,6 @@ static void descriptors_of_refused_packets_are_closed(void **state)
 	close(fd);
 	munmap(mem, RAM_SIZE);
 	close(ram);
-}
-
-/* ---- Descriptors whose closing waits ---------------------------------------------------------- */
-
-/* One whose last close() takes a minute: unsent bytes, and nobody reads. */
-static int lingering_socket(int *reader)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET,
-				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	const struct linger minute = { .l_onoff = 1, .l_linger = 60 };
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	static const char bytes[65536];
-	socklen_t length = sizeof(at);
-
-	assert_int_equal(bind(listener, (struct sockaddr *)&at, length), 0);
-	assert_int_equal(listen(listener, 1), 0);
-	getsockname(listener, (struct sockaddr *)&at, &length);
-	assert_int_equal(connect(fd, (struct sockaddr *)&at, length), 0);
-	*reader = accept(listener, NULL, NULL);
-	assert_true(*reader >= 0);
-	close(listener);
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &minute, sizeof(minute));
-	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-		;
-	return fd;
-}
-
-/* @bytes with @n descriptors, all but the last harmless, which is ours no
- * longer then. */
-static void send_last(int sock, const void *bytes, size_t length,
-		      unsigned int n, int last)
-{
-	union {
-		struct cmsghdr h;
-		char bytes[CMSG_SPACE(32 * sizeof(int))];
-	} control = { .h = { .cmsg_len = CMSG_LEN(n * sizeof(int)),
-			     .cmsg_level = SOL_SOCKET,
-			     .cmsg_type = SCM_RIGHTS } };
-	struct iovec iov = { (void *)(uintptr_t)bytes, length };
-	struct msghdr mh = { .msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = control.bytes,
-			     .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
-	int *fds = (int *)(void *)CMSG_DATA(&control.h);
-
-	for (unsigned int i = 0; i < n; i++)
-		fds[i] = i < n - 1 ? STDIN_FILENO : last;
-	/* Stopped, or it may be we who close it last, and wait. */
-	kill(p.service, SIGSTOP);
-	assert_int_equal(sendmsg(sock, &mh, MSG_NOSIGNAL), length);
-	close(last);
-	kill(p.service, SIGCONT);
-}
-
-static int rpc_connect(void)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	procs_path(&p, "rpc.sock", at.sun_path);
-	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	return fd;
-}
-
-static void descriptor_that_lingers_holds_up_nobody(void **state)
-{
-	const struct msg_dma dma = {
-		.h = { .magic = MSG_MAGIC, .type = MSG_DMA_MAP },
-		.size = 4096,
-		.flags = PCIRING_DMA_READ,
-	};
-	struct msg_hello h = hello(PCIRING_SCOPE_MACHINE);
-	struct attach_packet pkt;
-	int reader[4], fd[4];
-
-	(void)state;
-	/* In a request, which is refused. */
-	fd[0] = raw_connect();
-	send_bytes(fd[0], &h, sizeof(h));
-	assert_int_equal(attach_recv(fd[0], &pkt), 1);
-	attach_packet_fini(&pkt);
-	send_last(fd[0], &dma, sizeof(dma), 1, lingering_socket(&reader[0]));
-	assert_int_equal(attach_recv(fd[0], &pkt), 1);
-	assert_int_equal(pkt.m.h.error, -EINVAL);
-	/* One of too many. */
-	fd[1] = raw_connect();
-	send_last(fd[1], &dma, sizeof(dma), 32, lingering_socket(&reader[1]));
-	/* Behind the packet that ends the connection, unread. */
-	fd[2] = raw_connect();
-	kill(p.service, SIGSTOP);
-	send_bytes(fd[2], "x", 1);
-	send_last(fd[2], &dma, sizeof(dma), 1, lingering_socket(&reader[2]));
-	expect_end(fd[2]);
-	/* Where nobody expects any. */
-	fd[3] = rpc_connect();
-	send_last(fd[3], " ", 1, 1, lingering_socket(&reader[3]));
-
-	assert_int_equal(procs_rpc(&p, "service.info", "{}", NULL), 0);
-	close(fd[0]);
-	close(fd[1]);
-	close(fd[3]);
-	assert_int_equal(procs_stop(&p.service, SIGTERM, 1000), 0);
-	for (unsigned int i = 0; i < ARRAY_SIZE(reader); i++)
-		close(reader[i]);
-	assert_int_equal(procs_start_service(&p), 0);
-	assert_int_equal(procs_rpc(&p, "machine.create", MACHINE, NULL), 0);
-	assert_int_equal(procs_rpc(&p, "function.create",
-				   "{\"machine\":\"demo\",\"address\":"
-				   "\"00:01.0\",\"device\":\"rng\"}",
-				   NULL),
-			 0);
 }
 
 /* ---- The proxy's watch ------------------------------------------------------------------------- */
@@ -539,15 +395,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hello_that_asks_the_impossible_is_refused),
+		cmocka_unit_test(versions_and_features_are_what_both_have),
 		cmocka_unit_test(
 			packets_without_sense_end_only_their_connection),
 		cmocka_unit_test(type_that_is_not_known_is_answered_so),
 		cmocka_unit_test(name_that_is_no_text_is_still_a_name),
 		cmocka_unit_test(
 			client_that_does_not_read_its_answers_is_dropped),
-		cmocka_unit_test(silent_connections_keep_nobody_out),
 		cmocka_unit_test(descriptors_of_refused_packets_are_closed),
-		cmocka_unit_test(descriptor_that_lingers_holds_up_nobody),
 		cmocka_unit_test(watcher_is_told_and_what_it_reports_is_shown),
 		cmocka_unit_test(
 			socket_of_the_proxys_own_is_shown_while_it_lives),

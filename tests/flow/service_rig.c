@@ -11,6 +11,8 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 struct procs p;
@@ -121,4 +123,70 @@ void holds_again(struct held before)
 json_int_t counter(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
+}
+
+/* ---- Raw connections --------------------------------------------------------- */
+
+int raw_connect(void)
+{
+	struct timeval limit = { .tv_sec = 5 };
+	char path[PROCS_PATH];
+	int fd = attach_connect(procs_path(&p, "attach.sock", path));
+
+	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	return fd;
+}
+
+int rpc_connect(void)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	procs_path(&p, "rpc.sock", at.sun_path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	return fd;
+}
+
+struct msg_hello hello(uint16_t scope)
+{
+	struct msg_hello h = {
+		.h = { .magic = MSG_MAGIC, .type = MSG_HELLO, .id = 5 },
+		.major = PCIRING_VERSION_MAJOR,
+		.minor = PCIRING_VERSION_MINOR,
+		.scope = scope,
+		.lanes = 1,
+		.function = BDF,
+		.machine = "demo",
+		.name = "raw",
+	};
+	return h;
+}
+
+void expect_end(int fd)
+{
+	struct attach_packet pkt;
+	int n;
+
+	while ((n = attach_recv(fd, &pkt)) == 1)
+		attach_packet_fini(&pkt);
+	assert_int_equal(n, 0);
+	close(fd);
+}
+
+/* Sent raw, where attach_send() would be too decent. */
+void send_bytes(int fd, const void *bytes, size_t n)
+{
+	assert_int_equal(send(fd, bytes, n, MSG_NOSIGNAL), n);
+}
+
+json_int_t attach_counter(const char *key)
+{
+	json_t *info;
+	json_int_t n;
+
+	assert_int_equal(procs_rpc(&p, "service.info", "{}", &info), 0);
+	n = counter(json_object_get(info, "attach"), key);
+	json_decref(info);
+	return n;
 }

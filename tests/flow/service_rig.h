@@ -43,4 +43,21 @@ struct held held(void);
 /* Wait until it is that again; it learns of a client's end a little later. */
 void holds_again(struct held before);
 
+/* ---- Connections of no library ---------------------------------------------- */
+
+/* Connected to the attach socket, or the RPC socket; reads end in time. */
+int raw_connect(void);
+int rpc_connect(void);
+
+/* A hello for the machine, or its function; id 5. */
+struct msg_hello hello(uint16_t scope);
+
+/* Sent as it is, where attach_send() would be too decent. */
+void send_bytes(int fd, const void *bytes, size_t n);
+/* The connection has ended, or does; close it. */
+void expect_end(int fd);
+
+/* Of service.info's "attach". */
+json_int_t attach_counter(const char *key);
+
 #endif
