@@ -7,12 +7,15 @@
  * The start takes 0.13 s with a warm page cache: 0.1 s of it is the EAL timing
  * its clock, which no option avoids, 0.02 s loading every driver of a shared
  * DPDK.  --no-shconf costs nothing and leaves no files but the telemetry
- * socket, also where --in-memory (which implies it) cannot be: without huge
- * pages.
+ * socket.
+ *
+ * Nothing that we ask of the EAL pays for huge pages yet, and to take some is a
+ * race: those that were free a moment ago may be somebody else's now, and the
+ * EAL gives up.  So it gets ordinary memory, unless the operator says otherwise;
+ * guest memory comes on whatever pages the VMM chose.
  */
 #include "apps/pciringd/eal.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -71,30 +74,6 @@ static const char *const memory_options[] = { "-m",
 					      "--huge-unlink",
 					      NULL };
 
-static bool huge_pages_are_free(void)
-{
-	static const char root[] = "/sys/kernel/mm/hugepages";
-	struct dirent *entry;
-	DIR *d = opendir(root);
-	char path[512];
-	long n, pages = 0;
-	FILE *f;
-
-	while (d && (entry = readdir(d))) {
-		snprintf(path, sizeof(path), "%s/%s/free_hugepages", root,
-			 entry->d_name);
-		f = fopen(path, "re");
-		if (!f)
-			continue;
-		if (fscanf(f, "%ld", &n) == 1)
-			pages += n;
-		fclose(f);
-	}
-	if (d)
-		closedir(d);
-	return pages > 0;
-}
-
 /* "0@(0-1,3),1@(0-1,3)": control and one loop on all CPUs we may use. */
 static void default_lcores(char *spec, size_t room)
 {
@@ -133,10 +112,6 @@ static void add(struct arguments *a, const char *word)
 
 static void add_memory(struct arguments *a)
 {
-	if (!geteuid() && huge_pages_are_free()) {
-		add(a, "--in-memory");
-		return;
-	}
 	add(a, "--no-shconf");
 	add(a, "--no-huge");
 	add(a, "-m");
