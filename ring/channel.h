@@ -75,7 +75,7 @@ void channel_fini(struct channel *ch);
 
 /* ---- The service's half ------------------------------------------------ */
 
-/* A new segment with both eventfds.  -errno. */
+/* A new segment and the eventfd that wakes its loop.  -errno. */
 int channel_create(struct channel *ch, unsigned int lanes, uint32_t epoch);
 
 /*
