@@ -2,12 +2,14 @@
 /*
  * How: an event first looks for a way out, and only if there is none does it
  * set the pending bit.  Whatever may open a way (bank opened, vector unmasked,
- * sink exchanged or with room again) walks the pending words and tries each
- * set bit once; a bit falls only when the sink took its message.  So a message
+ * the next stage exchanged or with room again) walks the pending words and tries each
+ * set bit once; a bit falls only when its message was taken.  So a message
  * always carries the address and data of the moment it leaves, and the cost
  * of opening grows with the words of the bit array, not with past events.
  */
 #include "irq/msi.h"
+
+#include <stdio.h>
 
 static uint64_t pending_bit(unsigned int v)
 {
@@ -21,11 +23,10 @@ bool msi_is_pending(const struct msi_bank *bank, unsigned int v)
 
 static bool has_way(const struct msi_bank *bank, unsigned int v)
 {
-	return bank->open && bank->sink &&
-	       (bank->remote || !(bank->vector[v].control & 1));
+	return bank->open && (bank->remote || !(bank->vector[v].control & 1));
 }
 
-static bool deliver(struct msi_bank *bank, unsigned int v)
+static enum irq_result deliver(struct msi_bank *bank, unsigned int v)
 {
 	const struct msi_message m = {
 		.address = bank->vector[v].address,
@@ -33,12 +34,26 @@ static bool deliver(struct msi_bank *bank, unsigned int v)
 		.requester_id = bank->requester_id,
 		.vector = (uint16_t)v,
 	};
+	enum irq_result result;
 
-	if (!has_way(bank, v) || !bank->sink->ops->send(bank->sink, &m))
-		return false;
-	bank->pending[v / 64] &= ~pending_bit(v);
-	bank->stats.sent++;
-	return true;
+	if (!bank->next)
+		return IRQ_REFUSED;
+	result = irq_stage_send(bank->next, &m);
+	if (result != IRQ_REFUSED)
+		bank->stage.count.fired++;
+	return result;
+}
+
+/* A pending event leaves, if it can. */
+static enum irq_result retry(struct msi_bank *bank, unsigned int v)
+{
+	enum irq_result result = IRQ_REFUSED;
+
+	if (has_way(bank, v))
+		result = deliver(bank, v);
+	if (result != IRQ_REFUSED)
+		bank->pending[v / 64] &= ~pending_bit(v);
+	return result;
 }
 
 void msi_bank_forget(struct msi_bank *bank)
@@ -47,11 +62,42 @@ void msi_bank_forget(struct msi_bank *bank)
 		bank->pending[w] = 0;
 }
 
+static bool bank_edge(const struct irq_stage *s, unsigned int i,
+		      struct irq_edge *e)
+{
+	const struct msi_bank *bank = container_of(s, struct msi_bank, stage);
+
+	if (i || !bank->next)
+		return false;
+	*e = (struct irq_edge){ .to = bank->next, .pin = IRQ_NO_PIN };
+	return true;
+}
+
+static void bank_view(const struct irq_stage *s, struct irq_view *v)
+{
+	const struct msi_bank *bank = container_of(s, struct msi_bank, stage);
+
+	v->count = s->count;
+	snprintf(v->name, sizeof(v->name), "%02x:%02x.%x %s",
+		 bank->requester_id >> 8, bank->requester_id >> 3 & 0x1f,
+		 bank->requester_id & 7, bank->label);
+	for (unsigned int w = 0; w < MSI_PENDING_WORDS(bank->nr); w++)
+		v->pending += (uint32_t)__builtin_popcountll(bank->pending[w]);
+}
+
+static const struct irq_stage_ops bank_ops = {
+	.kind = "msi",
+	.edge = bank_edge,
+	.view = bank_view,
+};
+
 void msi_bank_init(struct msi_bank *bank, struct msi_vector *vector,
 		   uint64_t *pending, uint16_t nr, uint16_t requester_id)
 {
 	assert(nr <= MSI_MAX_VECTORS);
 	*bank = (struct msi_bank){
+		.stage.ops = &bank_ops,
+		.label = "MSI-X",
 		.vector = vector,
 		.pending = pending,
 		.nr = nr,
@@ -70,17 +116,26 @@ void msi_bank_reset(struct msi_bank *bank)
 
 enum irq_result msi_send(struct msi_bank *bank, unsigned int v)
 {
-	if (v >= bank->nr)
-		return IRQ_NOWHERE;
-	bank->stats.raised++;
-	if (deliver(bank, v))
-		return IRQ_SENT;
-	if (msi_is_pending(bank, v)) {
-		bank->stats.merged++;
-		return IRQ_MERGED;
+	enum irq_result result;
+
+	if (v >= bank->nr) {
+		bank->stage.count.dropped++;
+		return IRQ_DROPPED;
+	}
+	if (bank->pending[v / 64] & pending_bit(v)) {
+		bank->stage.count.coalesced++;
+		result = retry(bank, v);
+		return result == IRQ_REFUSED ? IRQ_MERGED : result;
+	}
+	if (has_way(bank, v)) {
+		result = deliver(bank, v);
+		if (likely(result != IRQ_REFUSED))
+			return result;
+		bank->stage.count.latched++;
+	} else {
+		bank->stage.count.masked++;
 	}
 	bank->pending[v / 64] |= pending_bit(v);
-	bank->stats.latched++;
 	return IRQ_LATCHED;
 }
 
@@ -101,20 +156,20 @@ void msi_set_vector(struct msi_bank *bank, unsigned int v, uint64_t address,
 		.control = control & 1,
 	};
 	if (msi_is_pending(bank, v))
-		deliver(bank, v);
+		retry(bank, v);
 }
 
-void msi_bank_set_sink(struct msi_bank *bank, struct msi_sink *sink,
+void msi_bank_set_next(struct msi_bank *bank, struct irq_stage *next,
 		       bool remote)
 {
-	bank->sink = sink;
+	bank->next = next;
 	bank->remote = remote;
 	msi_bank_flush(bank);
 }
 
 void msi_bank_flush(struct msi_bank *bank)
 {
-	if (!bank->open || !bank->sink)
+	if (!bank->open || !bank->next)
 		return;
 	for (unsigned int w = 0; w < MSI_PENDING_WORDS(bank->nr); w++) {
 		uint64_t bits = bank->pending[w];
@@ -122,7 +177,7 @@ void msi_bank_flush(struct msi_bank *bank)
 		/* A refused vector does not end the walk: an eventfd sink
 		 * refuses by vector, and another one may be bound. */
 		for (; bits; bits &= bits - 1)
-			deliver(bank,
-				w * 64 + (unsigned int)__builtin_ctzll(bits));
+			retry(bank,
+			      w * 64 + (unsigned int)__builtin_ctzll(bits));
 	}
 }

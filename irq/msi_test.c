@@ -24,7 +24,7 @@ static int closed(void **state)
 	assert_non_null(r);
 	sink_record_init(&r->sink);
 	msi_bank_init(&r->bank, r->vector, r->pending, NR, 0x18);
-	msi_bank_set_sink(&r->bank, &r->sink.sink, false);
+	msi_bank_set_next(&r->bank, &r->sink.stage, false);
 	*state = r;
 	return 0;
 }
@@ -74,7 +74,7 @@ static void open_unmasked_vector_sends_its_message_at_once(void **state)
 {
 	struct rig *r = *state;
 
-	assert_int_equal(msi_send(&r->bank, 129), IRQ_SENT);
+	assert_int_equal(msi_send(&r->bank, 129), IRQ_QUEUED);
 	assert_int_equal(r->sink.nr, 1);
 	assert_int_equal(r->sink.message[0].address, 0xfee00000 + 129);
 	assert_int_equal(r->sink.message[0].data, 0x4000 + 129);
@@ -87,9 +87,9 @@ static void event_on_a_vector_that_is_not_there_goes_nowhere(void **state)
 {
 	struct rig *r = *state;
 
-	assert_int_equal(msi_send(&r->bank, NR), IRQ_NOWHERE);
-	assert_int_equal(msi_send(&r->bank, 0xffff), IRQ_NOWHERE);
-	assert_int_equal(msi_send(&r->bank, UINT32_MAX), IRQ_NOWHERE);
+	assert_int_equal(msi_send(&r->bank, NR), IRQ_DROPPED);
+	assert_int_equal(msi_send(&r->bank, 0xffff), IRQ_DROPPED);
+	assert_int_equal(msi_send(&r->bank, UINT32_MAX), IRQ_DROPPED);
 	msi_set_vector(&r->bank, NR, 1, 2, 0);
 	assert_false(msi_is_pending(&r->bank, NR));
 	assert_int_equal(r->sink.nr, 0);
@@ -189,7 +189,7 @@ static void event_takes_a_pending_one_along(void **state)
 	r->sink.refuse = true;
 	msi_send(&r->bank, 1);
 	r->sink.refuse = false;
-	assert_int_equal(msi_send(&r->bank, 1), IRQ_SENT);
+	assert_int_equal(msi_send(&r->bank, 1), IRQ_QUEUED);
 	assert_false(msi_is_pending(&r->bank, 1));
 	msi_bank_flush(&r->bank);
 	assert_int_equal(r->sink.nr, 1);
@@ -199,11 +199,11 @@ static void without_a_sink_all_latches_until_there_is_one(void **state)
 {
 	struct rig *r = *state;
 
-	msi_bank_set_sink(&r->bank, NULL, false);
+	msi_bank_set_next(&r->bank, NULL, false);
 	assert_int_equal(msi_send(&r->bank, 5), IRQ_LATCHED);
 	msi_bank_flush(&r->bank);
 	assert_true(msi_is_pending(&r->bank, 5));
-	msi_bank_set_sink(&r->bank, &r->sink.sink, false);
+	msi_bank_set_next(&r->bank, &r->sink.stage, false);
 	assert_int_equal(r->sink.nr, 1);
 	assert_false(msi_is_pending(&r->bank, 5));
 }
@@ -213,10 +213,10 @@ static void remote_bank_ignores_its_own_masks(void **state)
 	struct rig *r = *state;
 
 	mask(r, 9);
-	msi_bank_set_sink(&r->bank, &r->sink.sink, true);
-	assert_int_equal(msi_send(&r->bank, 9), IRQ_SENT);
+	msi_bank_set_next(&r->bank, &r->sink.stage, true);
+	assert_int_equal(msi_send(&r->bank, 9), IRQ_QUEUED);
 	assert_int_equal(r->sink.nr, 1);
-	msi_bank_set_sink(&r->bank, &r->sink.sink, false);
+	msi_bank_set_next(&r->bank, &r->sink.stage, false);
 	assert_int_equal(msi_send(&r->bank, 9), IRQ_LATCHED);
 }
 
@@ -224,7 +224,7 @@ static void remote_bank_is_still_closed_by_its_enable_bits(void **state)
 {
 	struct rig *r = *state;
 
-	msi_bank_set_sink(&r->bank, &r->sink.sink, true);
+	msi_bank_set_next(&r->bank, &r->sink.stage, true);
 	msi_bank_set_open(&r->bank, false);
 	assert_int_equal(msi_send(&r->bank, 9), IRQ_LATCHED);
 	msi_bank_set_open(&r->bank, true);
@@ -243,7 +243,7 @@ static void reset_masks_zeroes_closes_and_forgets(void **state)
 	unmask(r, 2);
 	msi_bank_set_open(&r->bank, true);
 	assert_int_equal(r->sink.nr, 0);
-	assert_int_equal(msi_send(&r->bank, 2), IRQ_SENT);
+	assert_int_equal(msi_send(&r->bank, 2), IRQ_QUEUED);
 }
 
 static void forgotten_events_are_never_delivered(void **state)
@@ -259,7 +259,7 @@ static void forgotten_events_are_never_delivered(void **state)
 	unmask(r, 2);
 	unmask(r, NR - 1);
 	assert_int_equal(r->sink.nr, 0);
-	assert_int_equal(msi_send(&r->bank, 2), IRQ_SENT);
+	assert_int_equal(msi_send(&r->bank, 2), IRQ_QUEUED);
 }
 
 static void control_keeps_only_the_mask_bit(void **state)
@@ -330,7 +330,7 @@ static void pending_and_sent_follow_the_naive_model(void **state)
 	for (unsigned int i = 0; i < 50000; i++) {
 		random_step(r, &m);
 		assert_int_equal(r->sink.nr, m.sent);
-		assert_int_equal(r->bank.stats.sent, m.sent);
+		assert_int_equal(r->bank.stage.count.fired, m.sent);
 		for (unsigned int v = 0; i % 16 == 0 && v < NR; v++)
 			assert_int_equal(msi_is_pending(&r->bank, v),
 					 m.pending[v]);

@@ -22,6 +22,7 @@
 #include "irq/sink.h"
 
 #include <linux/aio_abi.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -103,28 +104,58 @@ static bool notify(struct notifier *n, int fd)
 	return true;
 }
 
-static bool sink_eventfd_send(struct msi_sink *sink,
-			      const struct msi_message *m)
+static enum irq_result sink_eventfd_send(struct irq_stage *stage,
+					 const struct msi_message *m)
 {
-	struct sink_eventfd *s = container_of(sink, struct sink_eventfd, sink);
+	struct sink_eventfd *s =
+		container_of(stage, struct sink_eventfd, stage);
 
 	if (m->vector < s->nr && s->masked[m->vector])
-		return false;
+		return IRQ_REFUSED;
 	if (m->vector >= s->nr || s->fd[m->vector] < 0)
-		return s->otherwise && s->otherwise->ops->send(s->otherwise, m);
+		return s->otherwise ? irq_stage_send(s->otherwise, m)
+				    : IRQ_REFUSED;
 	/* What a bad descriptor refused stays pending: a good one that is
 	 * bound later fires. */
 	if (notifier_prepare(&notifier) ||
 	    !notify(&notifier, s->fd[m->vector])) {
 		s->failures++;
-		return false;
+		return IRQ_REFUSED;
 	}
 	s->writes++;
+	return IRQ_QUEUED;
+}
+
+static bool sink_eventfd_edge(const struct irq_stage *stage, unsigned int i,
+			      struct irq_edge *e)
+{
+	const struct sink_eventfd *s =
+		container_of(stage, struct sink_eventfd, stage);
+
+	if (i || !s->otherwise)
+		return false;
+	*e = (struct irq_edge){ .to = s->otherwise, .pin = IRQ_NO_PIN };
 	return true;
 }
 
-static const struct msi_sink_ops sink_eventfd_ops = {
+static void sink_eventfd_view(const struct irq_stage *stage, struct irq_view *v)
+{
+	const struct sink_eventfd *s =
+		container_of(stage, struct sink_eventfd, stage);
+	unsigned int bound = 0;
+
+	for (unsigned int i = 0; i < s->nr; i++)
+		bound += s->fd[i] >= 0;
+	snprintf(v->name, sizeof(v->name), "%u of %u bound", bound, s->nr);
+	v->count.fired = s->writes;
+	v->count.latched = s->failures;
+}
+
+static const struct irq_stage_ops sink_eventfd_ops = {
+	.kind = "eventfd",
 	.send = sink_eventfd_send,
+	.edge = sink_eventfd_edge,
+	.view = sink_eventfd_view,
 };
 
 int sink_eventfd_prepare(void)
@@ -133,7 +164,7 @@ int sink_eventfd_prepare(void)
 }
 
 int sink_eventfd_init(struct sink_eventfd *s, uint16_t nr,
-		      struct msi_sink *otherwise)
+		      struct irq_stage *otherwise)
 {
 	int *fd;
 	bool *masked;
@@ -152,7 +183,7 @@ int sink_eventfd_init(struct sink_eventfd *s, uint16_t nr,
 	for (unsigned int v = 0; v < nr; v++)
 		fd[v] = -1;
 	*s = (struct sink_eventfd){
-		.sink.ops = &sink_eventfd_ops,
+		.stage.ops = &sink_eventfd_ops,
 		.otherwise = otherwise,
 		.fd = fd,
 		.masked = masked,

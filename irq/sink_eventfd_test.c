@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "irq/msi.h"
 #include "irq/sink.h"
 
 #include <fcntl.h>
@@ -26,7 +27,7 @@ static int four_vectors_and_a_ring(void **state)
 {
 	(void)state;
 	sink_record_init(&ring);
-	return sink_eventfd_init(&sink, 4, &ring.sink);
+	return sink_eventfd_init(&sink, 4, &ring.stage);
 }
 
 static int done(void **state)
@@ -40,7 +41,7 @@ static bool send_vector(uint16_t v)
 {
 	const struct msi_message m = { .vector = v };
 
-	return sink.sink.ops->send(&sink.sink, &m);
+	return irq_stage_send(&sink.stage, &m) == IRQ_QUEUED;
 }
 
 static uint64_t take(int fd)
@@ -164,7 +165,7 @@ static void event_latched_before_bind_fires_at_bind(void **state)
 
 	(void)state;
 	msi_bank_init(&bank, vector, &pending, 4, 0);
-	msi_bank_set_sink(&bank, &sink.sink, true);
+	msi_bank_set_next(&bank, &sink.stage, true);
 	msi_bank_set_open(&bank, true);
 	assert_int_equal(msi_send(&bank, 2), IRQ_LATCHED);
 	assert_true(msi_is_pending(&bank, 2));

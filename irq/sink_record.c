@@ -4,24 +4,26 @@
  */
 #include "irq/sink.h"
 
-static bool sink_record_send(struct msi_sink *sink, const struct msi_message *m)
+static enum irq_result sink_record_send(struct irq_stage *stage,
+					const struct msi_message *m)
 {
-	struct sink_record *s = container_of(sink, struct sink_record, sink);
+	struct sink_record *s = container_of(stage, struct sink_record, stage);
 
 	if (s->refuse)
-		return false;
+		return IRQ_REFUSED;
 	if (s->nr < ARRAY_SIZE(s->message))
 		s->message[s->nr] = *m;
 	s->nr++;
-	return true;
+	return IRQ_QUEUED;
 }
 
-static const struct msi_sink_ops sink_record_ops = {
+static const struct irq_stage_ops sink_record_ops = {
+	.kind = "record",
 	.send = sink_record_send,
 };
 
 void sink_record_init(struct sink_record *s)
 {
 	memset(s, 0, sizeof(*s));
-	s->sink.ops = &sink_record_ops;
+	s->stage.ops = &sink_record_ops;
 }

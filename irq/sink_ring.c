@@ -7,30 +7,34 @@
 #include "irq/sink.h"
 #include "ring/channel.h"
 
-static bool sink_ring_send(struct msi_sink *sink, const struct msi_message *m)
+static enum irq_result sink_ring_send(struct irq_stage *stage,
+				      const struct msi_message *m)
 {
-	struct sink_ring *s = container_of(sink, struct sink_ring, sink);
+	struct sink_ring *s = container_of(stage, struct sink_ring, stage);
 	const struct msg_irq irq = {
 		.address = m->address,
 		.data = m->data,
 		.requester_id = m->requester_id,
-		.vector = m->vector,
+		.what = MSG_IRQ_WHAT(PCIRING_IRQ_TYPE_MSI, m->vector),
 	};
 
-	if (channel_irq(s->channel, &irq))
-		return true;
+	if (channel_irq(s->channel, &irq)) {
+		stage->count.fired++;
+		return IRQ_QUEUED;
+	}
 	s->backlog = true;
-	return false;
+	return IRQ_REFUSED;
 }
 
-static const struct msi_sink_ops sink_ring_ops = {
+static const struct irq_stage_ops sink_ring_ops = {
+	.kind = "ring",
 	.send = sink_ring_send,
 };
 
 void sink_ring_init(struct sink_ring *s, struct channel *channel)
 {
 	*s = (struct sink_ring){
-		.sink.ops = &sink_ring_ops,
+		.stage.ops = &sink_ring_ops,
 		.channel = channel,
 	};
 }

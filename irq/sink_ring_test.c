@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "irq/msi.h"
 #include "irq/sink.h"
 #include "ring/channel.h"
 
@@ -37,12 +38,12 @@ static void message_arrives_on_the_ring_field_by_field(void **state)
 	struct msg_irq irq[2];
 
 	(void)state;
-	assert_true(sink.sink.ops->send(&sink.sink, &m));
+	assert_int_equal(irq_stage_send(&sink.stage, &m), IRQ_QUEUED);
 	assert_int_equal(channel_get_irqs(&channel, irq, 2), 1);
 	assert_int_equal(irq[0].address, 0xfee01000);
 	assert_int_equal(irq[0].data, 0x4021);
 	assert_int_equal(irq[0].requester_id, 0x0108);
-	assert_int_equal(irq[0].vector, 5);
+	assert_int_equal(irq[0].what, 5);
 	assert_false(sink.backlog);
 }
 
@@ -59,12 +60,12 @@ static void full_ring_refuses_and_says_so_and_loses_none(void **state)
 	msi_bank_init(&bank, vector, pending, MSI_MAX_VECTORS, 8);
 	for (unsigned int v = 0; v < MSI_MAX_VECTORS; v++)
 		msi_set_vector(&bank, v, 0xfee00000, v, 0);
-	msi_bank_set_sink(&bank, &sink.sink, false);
+	msi_bank_set_next(&bank, &sink.stage, false);
 	msi_bank_set_open(&bank, true);
 	for (unsigned int v = 0; v < MSI_MAX_VECTORS; v++)
 		msi_send(&bank, v);
 	assert_true(sink.backlog);
-	assert_int_equal(bank.stats.sent, CHANNEL_IRQS - 1);
+	assert_int_equal(bank.stage.count.fired, CHANNEL_IRQS - 1);
 	while ((n = channel_get_irqs(&channel, irq, 64))) {
 		for (unsigned int i = 0; i < n; i++) {
 			assert_false(seen[irq[i].data]);

@@ -62,6 +62,7 @@ struct channel {
 	struct seg_lane *lanes_shared;
 	struct channel_lane lane[PCIRING_MAX_LANES];
 	struct ring irq;
+	bool irq_unwoken; /* sent, but the irq thread was not looked at */
 	struct channel_stats stats;
 };
 
@@ -91,8 +92,13 @@ unsigned int channel_take(struct channel *ch, unsigned int lane,
 void channel_complete(struct channel *ch, unsigned int lane,
 		      const struct msg_access *req, uint64_t value, int status);
 
-/* Send one MSI; false if the ring is full (nothing sent). */
+/*
+ * Send one interrupt; false if the ring is full (nothing sent).  A sleeping
+ * irq thread is not woken by it but by channel_irq_wake(), which the loop
+ * calls once for all that it sent in a turn.
+ */
 bool channel_irq(struct channel *ch, const struct msg_irq *irq);
+void channel_irq_wake(struct channel *ch);
 
 /* Whether a request could be taken, or an interrupt sent that found no room
  * before: what a loop asks after declaring sleep. */

@@ -107,7 +107,7 @@ static void serve_lane(struct channel *ch, unsigned int lane)
 static void a_scribbling_client_does_not_disturb_the_service(void **state)
 {
 	const struct seg_window window = { .length = 16, .sizes = 2 };
-	const struct msg_irq irq = { .vector = 1 };
+	const struct msg_irq irq = { .what = 1 };
 	static struct peer p;
 	unsigned int lane;
 

@@ -97,9 +97,17 @@ bool channel_irq(struct channel *ch, const struct msg_irq *irq)
 		return false;
 	}
 	ch->stats.irqs++;
+	ch->irq_unwoken = true;
+	return true;
+}
+
+void channel_irq_wake(struct channel *ch)
+{
+	if (!ch->irq_unwoken)
+		return;
+	ch->irq_unwoken = false;
 	if (wait_wake(&ch->client->irq, NO_EVENTFD))
 		ch->stats.wakes++;
-	return true;
 }
 
 /* What channel_take() would not take is no work: a client that leaves its

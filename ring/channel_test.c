@@ -307,7 +307,7 @@ static void posted_writes_reserve_no_room(void **state)
 
 static void a_full_interrupt_ring_is_told_to_the_caller(void **state)
 {
-	struct msg_irq irq = { .address = 0xfee00000, .vector = 3 };
+	struct msg_irq irq = { .address = 0xfee00000, .what = 3 };
 	struct msg_irq got[CHANNEL_IRQS];
 	unsigned int i;
 	struct pair p;
@@ -384,7 +384,7 @@ static void requests_that_cannot_be_answered_are_no_work(void **state)
 
 static void whoever_takes_interrupts_kicks_a_sleeping_loop(void **state)
 {
-	struct msg_irq irq = { .vector = 3 };
+	struct msg_irq irq = { .what = 3 };
 	struct pair p;
 
 	(void)state;

@@ -195,7 +195,8 @@ int pciring_irq_poll(struct pciring *p, struct pciring_irq *irqs,
 				.address = m[i].address,
 				.data = m[i].data,
 				.requester_id = m[i].requester_id,
-				.vector = m[i].vector,
+				.number = MSG_IRQ_NUMBER(m[i].what),
+				.type = MSG_IRQ_TYPE(m[i].what),
 			};
 	} while (n && done < max);
 	return (int)done;

@@ -264,7 +264,7 @@ static void interrupts_come_in_order_with_all_they_carry(void **state)
 		const struct msg_irq irq = { .address = 0xfee00000 + i,
 					     .data = 0x4000 + i,
 					     .requester_id = F1,
-					     .vector = (uint16_t)i };
+					     .what = (uint16_t)i };
 
 		assert_true(service_irq(&service, &irq));
 	}
@@ -275,7 +275,7 @@ static void interrupts_come_in_order_with_all_they_carry(void **state)
 		assert_int_equal(irqs[i].address, 0xfee00000 + i);
 		assert_int_equal(irqs[i].data, 0x4000 + i);
 		assert_int_equal(irqs[i].requester_id, F1);
-		assert_int_equal(irqs[i].vector, i);
+		assert_int_equal(irqs[i].number, i);
 	}
 }
 
@@ -283,7 +283,7 @@ static void count_irq(void *arg, const struct pciring_irq *irq)
 {
 	unsigned int *n = arg;
 
-	assert_int_equal(irq->vector, *n);
+	assert_int_equal(irq->number, *n);
 	(*n)++;
 }
 
@@ -293,7 +293,7 @@ static void dispatch_calls_back_once_for_each(void **state)
 	unsigned int n = 0;
 
 	(void)state;
-	for (; irq.vector < 100; irq.vector++)
+	for (; irq.what < 100; irq.what++)
 		assert_true(service_irq(&service, &irq));
 	assert_int_equal(pciring_irq_dispatch(p, count_irq, &n), 100);
 	assert_int_equal(n, 100);

@@ -48,15 +48,22 @@ struct msg_completion {
 static_assert(sizeof(struct msg_completion) == 16, "wire");
 static_assert(offsetof(struct msg_completion, seq) == 8, "wire");
 
-/* Service to client: one MSI. */
+/*
+ * Service to client: one interrupt.  @what is a PCIRING_IRQ_TYPE_* in its upper
+ * four bits and a number below: the vector of an MSI, the GSI of a line (whose
+ * level is @data), the I/O APIC pin of a route.
+ */
 struct msg_irq {
 	uint64_t address;
 	uint32_t data;
 	uint16_t requester_id;
-	uint16_t vector;
+	uint16_t what;
 };
 static_assert(sizeof(struct msg_irq) == 16, "wire");
 static_assert(offsetof(struct msg_irq, requester_id) == 12, "wire");
+#define MSG_IRQ_WHAT(type, number) ((uint16_t)((type) << 12 | (number)))
+#define MSG_IRQ_TYPE(what)	   ((what) >> 12)
+#define MSG_IRQ_NUMBER(what)	   ((what)&0xfffu)
 
 /* ---- The attach socket (SOCK_SEQPACKET: one message a packet) ----------- */
 
@@ -74,6 +81,8 @@ enum msg_type {
 	MSG_SOCKET_ADD = 8,	/* s->c, to a watcher; not answered */
 	MSG_SOCKET_DEL = 9,	/* s->c, to a watcher; not answered */
 	MSG_SOCKET_STATE = 10,	/* c->s, from a watcher */
+	MSG_LINE_BIND = 11,	/* c->s, 0 to 2 descriptors */
+	MSG_LINE_CONTROL = 12,	/* c->s */
 };
 
 /* Every packet starts so.  A reply repeats type and id. */
@@ -96,7 +105,8 @@ struct msg_hello {
 	uint16_t function;
 	uint16_t lanes;
 	uint16_t interrupts; /* PCIRING_IRQ_* */
-	uint32_t reserved;
+	uint16_t irqchip;    /* PCIRING_IRQCHIP_* */
+	uint16_t reserved;
 	uint64_t features;
 	char machine[PCIRING_NAME_MAX];
 	char name[PCIRING_NAME_MAX];
@@ -177,6 +187,19 @@ struct msg_irq_bind {
 };
 static_assert(sizeof(struct msg_irq_bind) == 32, "wire");
 
+/* LINE_BIND, LINE_CONTROL: one level-triggered line. */
+struct msg_line {
+	struct msg_header h;
+	uint16_t kind;	 /* PCIRING_LINE_* */
+	uint16_t action; /* LINE_CONTROL: PCIRING_IRQ_* */
+	uint32_t number; /* of the function or the GSI */
+	uint32_t bound;	 /* LINE_BIND: MSG_LINE_*; in this order the fds */
+	uint32_t reserved;
+};
+#define MSG_LINE_TRIGGER  1u /* the eventfd that a rise signals */
+#define MSG_LINE_RESAMPLE 2u /* the eventfd that ends an interrupt */
+static_assert(sizeof(struct msg_line) == 32, "wire");
+
 #define MSG_PATH_MAX 108
 
 enum msg_socket_state {
@@ -204,6 +227,7 @@ union msg_packet {
 	struct msg_function function;
 	struct msg_function_info function_info;
 	struct msg_irq_bind irq;
+	struct msg_line line;
 	struct msg_socket socket;
 };
 

@@ -37,7 +37,7 @@ extern "C" {
 
 /* The attach protocol: equal majors speak; the lower minor is used. */
 #define PCIRING_VERSION_MAJOR 0
-#define PCIRING_VERSION_MINOR 1
+#define PCIRING_VERSION_MINOR 2
 
 #define PCIRING_MAX_LANES 64
 #define PCIRING_NAME_MAX  64
@@ -52,6 +52,20 @@ struct pciring; /* one attachment */
 #define PCIRING_IRQ_NATIVE 0 /* the service; messages come by ring or eventfd */
 #define PCIRING_IRQ_REMOTE 1 /* the VMM; a vector fires its bound eventfd */
 
+/*
+ * pciring_options.irqchip: where INTx of a whole machine ends (scope machine,
+ * interrupts native).  Root line n (0 to 3) is GSI 16 + n; a GSI below 24 is
+ * the I/O APIC's pin of that number.
+ */
+#define PCIRING_IRQCHIP_NONE 0 /* nowhere: the guest uses MSI-X only */
+#define PCIRING_IRQCHIP_LINES                                                  \
+	1 /* the VMM (or KVM) has an I/O APIC: it gets
+				   PCIRING_IRQ_TYPE_LINE, or bound eventfds */
+#define PCIRING_IRQCHIP_SPLIT                                                  \
+	2 /* the service has the I/O APIC, at fec00000:
+				   the VMM forwards its MMIO exits and EOIs and
+				   gets MSIs and PCIRING_IRQ_TYPE_ROUTE */
+
 struct pciring_options {
 	size_t size;	     /* sizeof(struct pciring_options), for growth */
 	const char *machine; /* name of the machine */
@@ -62,6 +76,8 @@ struct pciring_options {
 	uint32_t interrupts; /* PCIRING_IRQ_* */
 	uint32_t spin_ns;    /* how long a wait spins before it sleeps */
 	uint64_t features;   /* wanted feature bits; none is defined yet */
+	uint32_t irqchip;    /* PCIRING_IRQCHIP_*; since 0.2 */
+	uint32_t reserved;
 };
 
 /*
@@ -112,6 +128,7 @@ int pciring_dma_unmap_all(struct pciring *p);
 #define PCIRING_SPACE_CONFIG 2 /* address: offset in @function's config */
 #define PCIRING_SPACE_BAR0   3 /* address: offset in @function's BAR 0 */
 #define PCIRING_SPACE_BAR5   8 /* and so on: PCIRING_SPACE_BAR0 + n */
+#define PCIRING_SPACE_EOI    9 /* address: PCIRING_EOI_*; see below */
 
 struct pciring_access {
 	uint64_t address;
@@ -167,12 +184,33 @@ int pciring_function_reset(struct pciring *p, uint16_t function);
 
 /* ---- Interrupts -------------------------------------------------------- */
 
+/* pciring_irq.type */
+#define PCIRING_IRQ_TYPE_MSI   0 /* inject @address, @data, @requester_id */
+/* GSI @number is at level @data (0 or 1) from now on (IRQCHIP_LINES). */
+#define PCIRING_IRQ_TYPE_LINE  1
+/* I/O APIC pin @number sends @address, @data from now on (IRQCHIP_SPLIT): keep
+ * it in the kernel's routing table, by which it knows whose EOI to report;
+ * @address 0: the pin sends nothing yet. */
+#define PCIRING_IRQ_TYPE_ROUTE 2
+
 struct pciring_irq {
 	uint64_t address;      /* MSI address, as the guest programmed it */
-	uint32_t data;	       /* MSI data */
+	uint32_t data;	       /* MSI data, or a level */
 	uint16_t requester_id; /* bus << 8 | device << 3 | function */
-	uint16_t vector;       /* MSI-X table index */
+	uint16_t number;       /* MSI-X vector, GSI or pin */
+	uint16_t type;	       /* PCIRING_IRQ_TYPE_* */
+	uint16_t reserved[3];
 };
+
+/*
+ * The guest ended an interrupt: a write to PCIRING_SPACE_EOI, of 4 bytes, by
+ * pciring_access().  @address PCIRING_EOI_VECTOR: a local APIC broadcast the
+ * end of vector @value (KVM_EXIT_IOAPIC_EOI).  PCIRING_EOI_GSI: GSI @value,
+ * whose rise came by eventfd without a resample eventfd, may be signalled
+ * again.
+ */
+#define PCIRING_EOI_VECTOR 0
+#define PCIRING_EOI_GSI	   1
 
 /* Take up to @max interrupts off the ring; returns how many.  Never sleeps. */
 int pciring_irq_poll(struct pciring *p, struct pciring_irq *irqs,
@@ -204,6 +242,26 @@ int pciring_irq_bind(struct pciring *p, uint16_t function, unsigned int start,
 int pciring_irq_control(struct pciring *p, uint16_t function,
 			unsigned int start, unsigned int count,
 			unsigned int action);
+
+/* Lines: pciring_line_bind(), pciring_line_control(). */
+#define PCIRING_LINE_INTX                                                      \
+	0		   /* of function @number (scope function, or remote) */
+#define PCIRING_LINE_GSI 1 /* GSI @number (PCIRING_IRQCHIP_LINES) */
+
+/*
+ * Bind a line to eventfds: a rise signals @fd once; then nothing until the
+ * interrupt is ended, by a signal of @resample_fd or by PCIRING_IRQ_UNMASK;
+ * a line that is high then is signalled again.  So does an irqfd with a
+ * resample eventfd, and INTx of vfio.  @fd -1 unbinds both, @resample_fd -1 is
+ * none.  A line that is high fires at bind.  -ENOENT no such line here, -EINVAL
+ * no eventfd.
+ */
+int pciring_line_bind(struct pciring *p, unsigned int kind, uint32_t number,
+		      int fd, int resample_fd);
+
+/* MASK keeps, UNMASK ends the interrupt and delivers, TRIGGER signals once. */
+int pciring_line_control(struct pciring *p, unsigned int kind, uint32_t number,
+			 unsigned int action);
 
 #ifdef __cplusplus
 }

@@ -28,10 +28,15 @@ static void attach(void *arg)
 {
 	struct attach_call *c = arg;
 
-	c->err =
-		link_attach(c->a->machine->machine, &c->a->link, &c->a->channel,
-			    c->hello->scope, c->hello->function,
-			    c->hello->interrupts == PCIRING_IRQ_REMOTE);
+	const struct link_options opt = {
+		.scope = c->hello->scope,
+		.bdf = c->hello->function,
+		.remote = c->hello->interrupts == PCIRING_IRQ_REMOTE,
+		.irqchip = c->hello->irqchip,
+	};
+
+	c->err = link_attach(c->a->machine->machine, &c->a->link,
+			     &c->a->channel, &opt);
 }
 
 static int attachment_link(struct attachment *a, const struct msg_hello *hello)

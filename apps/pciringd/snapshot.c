@@ -24,7 +24,7 @@ static void copy_pci(struct snapshot_function *out, const struct pci_func *f)
 	out->accesses = f->stats;
 	out->msix_vectors = f->msix.nr;
 	out->msix_enabled = f->msix.enabled;
-	out->interrupts = f->msix.bank.stats;
+	out->interrupts = f->msix.bank.stage.count;
 	for (unsigned int i = 0; i < PCI_NR_BARS; i++)
 		out->bar[i] = (struct snapshot_bar){
 			.size = f->bar[i].size,

@@ -33,7 +33,7 @@ struct snapshot_function {
 	struct virtio_state virtio;
 	struct virtio_stats virtio_stats;
 	struct pci_func_stats accesses;
-	struct msi_stats interrupts;
+	struct irq_counts interrupts;
 	uint64_t notifies;
 	uint64_t posted;
 	uint16_t nr_queues;

@@ -62,8 +62,9 @@ static json_t *function_stats(const struct snapshot_function *f)
 	json_object_set_new(o, "queues", queues);
 	put(o, "chains", chains);
 	put(o, "bytes", bytes);
-	put(o, "interrupts", f->interrupts.sent);
-	put(o, "latched", f->interrupts.latched);
+	put(o, "interrupts", f->interrupts.fired);
+	put(o, "latched",
+	    f->interrupts.latched + f->interrupts.masked);
 	put(o, "resets", f->virtio_stats.resets);
 	put(o, "needs_reset", f->virtio_stats.needs_reset);
 	put(o, "bad_kicks", f->virtio_stats.bad_kicks);

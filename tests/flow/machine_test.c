@@ -102,7 +102,7 @@ static void a_guest_reads_random_bytes_by_address(void **state)
 	assert_int_equal(irq.address, 0xfee01000);
 	assert_int_equal(irq.data, 0x41);
 	assert_int_equal(irq.requester_id, RIG_BDF);
-	assert_int_equal(irq.vector, 1);
+	assert_int_equal(irq.what, 1);
 	assert_true(rig_guards_hold(&w->rig));
 }
 
@@ -110,7 +110,7 @@ static void a_full_interrupt_ring_loses_no_vector(void **state)
 {
 	struct world *w = *state;
 	struct msg_irq irq[64];
-	struct msg_irq filler = { .vector = 0xffff };
+	struct msg_irq filler = { .what = 0xffff };
 	unsigned int n, seen = 0;
 
 	bring_up(w);
@@ -121,11 +121,11 @@ static void a_full_interrupt_ring_loses_no_vector(void **state)
 	assert_true(guest_msix_pending(&w->guest, 1));
 	while ((n = channel_get_irqs(&w->rig.client, irq, ARRAY_SIZE(irq))))
 		for (unsigned int i = 0; i < n; i++)
-			assert_int_equal(irq[i].vector, 0xffff);
+			assert_int_equal(irq[i].what, 0xffff);
 	rig_run(&w->rig, 8);
 	while ((n = channel_get_irqs(&w->rig.client, irq, ARRAY_SIZE(irq))))
 		for (unsigned int i = 0; i < n; i++)
-			seen += irq[i].vector == 1;
+			seen += irq[i].what == 1;
 	assert_int_equal(seen, 1);
 	assert_false(guest_msix_pending(&w->guest, 1));
 }
@@ -133,7 +133,7 @@ static void a_full_interrupt_ring_loses_no_vector(void **state)
 static void interrupts_that_nobody_takes_let_the_loop_sleep(void **state)
 {
 	struct world *w = *state;
-	struct msg_irq irq = { .vector = 0xffff };
+	struct msg_irq irq = { .what = 0xffff };
 
 	bring_up(w);
 	while (channel_irq(&w->rig.service, &irq))
@@ -211,7 +211,7 @@ static void a_broken_ring_asks_for_a_reset_once(void **state)
 	assert_true(guest_status(&w->guest) & GUEST_NEEDS_RESET);
 	/* One configuration interrupt, and the control plane is alive. */
 	assert_int_equal(channel_get_irqs(&w->rig.client, irq, 4), 1);
-	assert_int_equal(irq[0].vector, 0);
+	assert_int_equal(irq[0].what, 0);
 	assert_int_equal(guest_reset(&w->guest), 0);
 	w->guest.mem.used = 0;
 	memset(w->rig.mem, 0, RIG_LENT);
@@ -219,6 +219,18 @@ static void a_broken_ring_asks_for_a_reset_once(void **state)
 	ask(w, 8);
 	assert_true(rig_run(&w->rig, 8));
 	assert_int_equal(guest_used_idx(&w->guest, 0), 1);
+}
+
+static int attach(struct world *w, struct link *l, uint16_t scope, uint16_t bdf,
+		  bool remote)
+{
+	const struct link_options opt = {
+		.scope = scope,
+		.bdf = bdf,
+		.remote = remote,
+	};
+
+	return link_attach(w->rig.machine, l, &w->rig.service, &opt);
 }
 
 static void detach_leaves_nothing_of_the_client(void **state)
@@ -240,10 +252,9 @@ static void detach_leaves_nothing_of_the_client(void **state)
 	assert_false(w->rig.function->vp.func.msix.enabled);
 	assert_false(w->rig.function->vp.func.bar[4].mapped);
 	/* The next one starts from power-on and works. */
-	assert_int_equal(link_attach(w->rig.machine, &w->rig.link,
-				     &w->rig.service, PCIRING_SCOPE_FUNCTION,
-				     RIG_BDF, true),
-			 0);
+	assert_int_equal(
+		attach(w, &w->rig.link, PCIRING_SCOPE_FUNCTION, RIG_BDF, true),
+		0);
 	assert_int_equal(rig_lend(&w->rig), 0);
 	w->guest.mem.used = 0;
 	bring_up(w);
@@ -257,14 +268,12 @@ static void a_function_belongs_to_one_link(void **state)
 	struct world *w = *state;
 	struct link other = { 0 };
 
-	assert_int_equal(link_attach(w->rig.machine, &other, &w->rig.service,
-				     PCIRING_SCOPE_FUNCTION, RIG_BDF, true),
+	assert_int_equal(
+		attach(w, &other, PCIRING_SCOPE_FUNCTION, RIG_BDF, true),
+		-EBUSY);
+	assert_int_equal(attach(w, &other, PCIRING_SCOPE_MACHINE, 0, false),
 			 -EBUSY);
-	assert_int_equal(link_attach(w->rig.machine, &other, &w->rig.service,
-				     PCIRING_SCOPE_MACHINE, 0, false),
-			 -EBUSY);
-	assert_int_equal(link_attach(w->rig.machine, &other, &w->rig.service,
-				     PCIRING_SCOPE_FUNCTION, 0x18, true),
+	assert_int_equal(attach(w, &other, PCIRING_SCOPE_FUNCTION, 0x18, true),
 			 -ENOENT);
 	assert_int_equal(machine_unplug(w->rig.machine, RIG_BDF), -EBUSY);
 }

@@ -23,7 +23,7 @@ static void deliver(struct model *m, unsigned int i)
 		.address = v->address,
 		.data = v->data,
 		.requester_id = m->requester_id,
-		.vector = (uint16_t)i,
+		.what = (uint16_t)i,
 	};
 }
 

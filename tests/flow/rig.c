@@ -75,6 +75,11 @@ int rig_take_back(struct rig *rig)
 
 int rig_init(struct rig *rig, uint16_t scope, bool remote)
 {
+	const struct link_options opt = {
+		.scope = scope,
+		.bdf = RIG_BDF,
+		.remote = remote,
+	};
 	char error[128] = "";
 	int err;
 
@@ -95,8 +100,7 @@ int rig_init(struct rig *rig, uint16_t scope, bool remote)
 	err = rig_client(rig);
 	if (err)
 		return err;
-	err = link_attach(rig->machine, &rig->link, &rig->service, scope,
-			  RIG_BDF, remote);
+	err = link_attach(rig->machine, &rig->link, &rig->service, &opt);
 	if (err)
 		return err;
 	return rig_lend(rig);

@@ -309,7 +309,7 @@ static void guest_draws_bytes_and_the_counters_agree(void **state)
 		irqs += (unsigned int)pciring_irq_poll(link, irq, 64);
 		assert_int_equal(irq[0].data, 0x41);
 		assert_int_equal(irq[0].requester_id, BDF);
-		assert_int_equal(irq[0].vector, 1);
+		assert_int_equal(irq[0].number, 1);
 	}
 	assert_int_equal(
 		procs_rpc(&p, "stats.get", "{\"machine\":\"demo\"}", &after),

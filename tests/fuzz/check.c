@@ -37,10 +37,10 @@ void check_messages(struct rig *rig, struct check_seen *seen)
 
 	while (channel_get_irqs(&rig->client, &m, 1)) {
 		must(may_send(rig) &&
-		     m.vector < rig->function->vp.func.msix.nr);
-		must(m.address == table(rig, 16u * m.vector));
+		     MSG_IRQ_NUMBER(m.what) < rig->function->vp.func.msix.nr);
+		must(m.address == table(rig, 16u * MSG_IRQ_NUMBER(m.what)));
 		/* Data, and a control word whose mask is clear. */
-		must(m.data == table(rig, 16u * m.vector + 8));
+		must(m.data == table(rig, 16u * MSG_IRQ_NUMBER(m.what) + 8));
 	}
 	must(writes == seen->eventfd_writes || may_send(rig));
 	seen->eventfd_writes = writes;

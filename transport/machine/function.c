@@ -94,8 +94,8 @@ void function_join(struct function *f, struct link *l)
 {
 	assert(!f->link);
 	f->link = l;
-	f->eventfds.otherwise = l->remote ? NULL : &l->ring.sink;
-	msi_bank_set_sink(function_bank(f), &f->eventfds.sink, l->remote);
+	f->eventfds.otherwise = l->remote ? NULL : &l->ring.stage;
+	msi_bank_set_next(function_bank(f), &f->eventfds.stage, l->remote);
 	virtio_set_memory(&f->vp.virtio, &l->map);
 }
 
@@ -117,7 +117,7 @@ void function_leave(struct function *f)
 	virtio_quiesce(&f->vp.virtio);
 	pci_func_reset(&f->vp.func);
 	virtio_set_memory(&f->vp.virtio, NULL);
-	msi_bank_set_sink(function_bank(f), NULL, false);
+	msi_bank_set_next(function_bank(f), NULL, false);
 	f->eventfds.otherwise = NULL;
 	function_unbind_all(f);
 	f->link = NULL;

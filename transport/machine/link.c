@@ -74,20 +74,20 @@ static int link_check(const struct machine *m, uint16_t scope, uint16_t bdf)
 }
 
 int link_attach(struct machine *m, struct link *l, struct channel *channel,
-		uint16_t scope, uint16_t bdf, bool remote)
+		const struct link_options *opt)
 {
 	int err;
 
-	if (scope > PCIRING_SCOPE_FUNCTION)
+	if (opt->scope > PCIRING_SCOPE_FUNCTION)
 		return -EINVAL;
-	err = link_check(m, scope, bdf);
+	err = link_check(m, opt->scope, opt->bdf);
 	if (err)
 		return err;
 	l->machine = m;
 	l->channel = channel;
-	l->scope = scope;
-	l->bdf = bdf;
-	l->remote = remote;
+	l->scope = opt->scope;
+	l->bdf = opt->bdf;
+	l->remote = opt->remote;
 	gpa_map_init(&l->map);
 	sink_ring_init(&l->ring, channel);
 	l->next = m->links;
@@ -189,7 +189,7 @@ static void function_trigger(struct function *f, unsigned int v)
 		.vector = (uint16_t)v,
 	};
 
-	f->eventfds.sink.ops->send(&f->eventfds.sink, &m);
+	f->eventfds.stage.ops->send(&f->eventfds.stage, &m);
 }
 
 int link_irq_control(struct link *l, uint16_t bdf, unsigned int start,

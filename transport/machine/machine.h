@@ -20,9 +20,11 @@
 #ifndef TRANSPORT_MACHINE_MACHINE_H
 #define TRANSPORT_MACHINE_MACHINE_H
 
+#include "irq/graph.h"
 #include "irq/sink.h"
 #include "ring/channel.h"
 #include "transport/devices/devices.h"
+#include "transport/machine/interrupts.h"
 #include "transport/pci/root.h"
 #include "transport/virtio_pci/virtio_pci.h"
 
@@ -41,6 +43,8 @@ struct function {
 	struct machine *machine;	/* borrowed */
 	struct link *link;		/* borrowed; NULL: nobody attached */
 	struct sink_eventfd eventfds;	/* vectors bound by the link */
+	struct irq_line line;		/* INTx of its own, not the root's: */
+	struct sink_line intx;		/* for a link of it alone, or remote */
 	struct function *next;		/* in the machine's list */
 	struct function *next_active;	/* in the machine's work list */
 	bool active;
@@ -51,8 +55,8 @@ struct function {
 
 /* Counters of accesses by space, of one link; words of the owning loop. */
 struct link_stats {
-	uint64_t reads[PCIRING_SPACE_BAR5 + 1];
-	uint64_t writes[PCIRING_SPACE_BAR5 + 1];
+	uint64_t reads[PCIRING_SPACE_EOI + 1];
+	uint64_t writes[PCIRING_SPACE_EOI + 1];
 	uint64_t posted;
 	uint64_t nowhere; /* met nothing: all-ones or dropped */
 	uint64_t refused; /* outside the link's scope */
@@ -79,6 +83,7 @@ struct machine {
 	uint32_t epoch;
 	struct bus mmio, pio;
 	struct pci_root root;
+	struct interrupts interrupts;
 	struct function *functions;
 	struct link *links;
 	struct function *active_head, **active_tail;
@@ -104,14 +109,33 @@ int machine_unplug(struct machine *m, uint16_t bdf);
 
 struct function *machine_find(const struct machine *m, uint16_t bdf);
 
+/*
+ * Loop.  Bus @number behind a bridge that is device @device of bus @parent;
+ * functions can be plugged there.  Errors as pci_root_add_bus(), -ENOMEM.  It
+ * stays as long as the machine.
+ */
+int machine_add_bus(struct machine *m, uint8_t number, uint8_t parent,
+		    uint8_t device);
+
+/* Loop.  All stages of the machine's interrupts.  As irq_graph_add(). */
+int machine_graph(struct machine *m, struct irq_graph *g);
+
 /* ---- Links: loop, through a call from the control thread --------------------- */
 
+struct link_options {
+	uint16_t scope;	  /* PCIRING_SCOPE_* */
+	uint16_t bdf;	  /* if scoped to a function */
+	bool remote;	  /* PCIRING_IRQ_REMOTE */
+	uint16_t irqchip; /* PCIRING_IRQCHIP_*; scope machine, not remote */
+};
+
 /*
- * Attach @channel.  -ENOENT no such function, -EBUSY a link covers it already.
- * The link struct is the caller's, zeroed; publishes the posted windows.
+ * Attach @channel.  -ENOENT no such function, -EBUSY a link covers it already,
+ * -EINVAL options that do not go together.  The link struct is the caller's,
+ * zeroed; publishes the posted windows.
  */
 int link_attach(struct machine *m, struct link *l, struct channel *channel,
-		uint16_t scope, uint16_t bdf, bool remote);
+		const struct link_options *opt);
 /*
  * Detach: functions quiesced and reset, bindings gone.  Regions are handed out
  * one by one by link_take_region() for the control thread to put the files.
@@ -135,6 +159,15 @@ int link_bind(struct link *l, uint16_t bdf, unsigned int vector, int fd,
 /* PCIRING_IRQ_*; -ENOENT, -ERANGE, -EINVAL. */
 int link_irq_control(struct link *l, uint16_t bdf, unsigned int start,
 		     unsigned int count, unsigned int action);
+/*
+ * Lines, @kind PCIRING_LINE_*.  Bind @fd as link_bind() does; the resample
+ * eventfd is watched by the caller, who then says PCIRING_IRQ_UNMASK.  -ENOENT
+ * no such line in this link, -EINVAL.
+ */
+int link_line_bind(struct link *l, unsigned int kind, uint32_t number, int fd,
+		   int *old);
+int link_line_control(struct link *l, unsigned int kind, uint32_t number,
+		      unsigned int action);
 int link_reset(struct link *l, uint16_t bdf);
 int link_info(const struct link *l, uint16_t bdf,
 	      struct pciring_function_info *info);

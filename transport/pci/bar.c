@@ -296,7 +296,7 @@ static int settle(struct pci_root *root)
 	int first_err = 0;
 
 	for (unsigned int i = 0; i < PCI_ROOT_FUNCS; i++) {
-		struct pci_func *f = root->func[i];
+		struct pci_func *f = root->bus0.func[i];
 
 		for (unsigned int n = 0; f && n < PCI_NR_BARS; n++) {
 			int err = place(&f->bar[n]);

@@ -13,8 +13,10 @@
 #ifndef TRANSPORT_PCI_FUNC_H
 #define TRANSPORT_PCI_FUNC_H
 
+#include "irq/line.h"
 #include "transport/pci/bar.h"
 #include "transport/pci/config.h"
+#include "transport/pci/msi_cap.h"
 #include "transport/pci/msix.h"
 
 struct pci_func;
@@ -60,6 +62,9 @@ struct pci_func {
 	 * a probe for the size is told from an address. */
 	uint32_t bar_written[PCI_NR_BARS];
 	struct msix msix;
+	struct pci_msi msi;
+	struct irq_source intx; /* connected to a line by who plugs it */
+	bool interrupt;		/* its cause, STATUS.3; see below */
 	struct pci_func_stats stats;
 };
 
@@ -74,6 +79,20 @@ void pci_func_add_bar(struct pci_func *f, unsigned int n, uint64_t size,
 /* MSI-X with @nr vectors, table and PBA on pages of their own in BAR @bar,
  * which is added here.  -errno. */
 int pci_func_add_msix(struct pci_func *f, unsigned int bar, uint16_t nr);
+
+/* Plain MSI with @nr messages (a power of two up to 32), each with a mask bit,
+ * 64-bit addresses.  -errno. */
+int pci_func_add_msi(struct pci_func *f, uint16_t nr);
+/* An interrupt pin: 0 is INTA.  The register shows @pin + 1 from now on. */
+void pci_func_add_intx(struct pci_func *f, unsigned int pin);
+
+/*
+ * Whether the function has cause to interrupt, other than by MSI-X (rule 70):
+ * STATUS.3 shows it; the line is high while it is so, INTX_DISABLE is clear
+ * and neither MSI nor MSI-X is enabled.  With MSI enabled (and MSI-X not) a
+ * rise of it is message 0.
+ */
+enum irq_result pci_func_set_interrupt(struct pci_func *f, bool on);
 
 /* Guest's accesses; never fail: all-ones, dropped, counted.  BARs by number
  * are reached whether they decode or not. */

@@ -268,7 +268,7 @@ static void no_access_whatsoever_is_fatal(void **state)
 	rig_add_bar(r, 0, 0, 0x1000, 0);
 	assert_int_equal(pci_func_add_msix(f, 1, 33), 0);
 	rig_plug(r, 0, 8);
-	msi_bank_set_sink(&f->msix.bank, &r->func[0].sink.sink, false);
+	msi_bank_set_next(&f->msix.bank, &r->func[0].sink.stage, false);
 	srand(120);
 	for (unsigned int i = 0; i < 200000; i++) {
 		uint32_t off = (uint32_t)rand() % 0x120;

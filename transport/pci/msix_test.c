@@ -65,7 +65,7 @@ static int powered_on(void **state)
 	if (pci_func_add_msix(fn(r), BAR, NR) ||
 	    pci_root_plug(&r->root, fn(r), bdf_make(0, 2, 0)))
 		return -1;
-	msi_bank_set_sink(bank(r), &r->func[0].sink.sink, false);
+	msi_bank_set_next(bank(r), &r->func[0].sink.stage, false);
 	return 0;
 }
 
@@ -217,7 +217,7 @@ static void index_behind_the_last_vector_is_harmless(void **state)
 		assert_int_equal(table(r, off, 4), UINT32_MAX);
 	}
 	assert_int_equal(table(r, 16 * NR, 8), UINT64_MAX);
-	assert_int_equal(msi_send(bank(r), NR), IRQ_NOWHERE);
+	assert_int_equal(msi_send(bank(r), NR), IRQ_DROPPED);
 	assert_int_equal(sent(r)->nr, 0);
 	/* Not even where the handler is called past its window. */
 	v = msix_table_ops.read(&fn(r)->msix, 16 * NR, 4);
@@ -254,7 +254,7 @@ static void pba_shows_what_a_remote_sink_holds_back(void **state)
 	struct rig *r = *state;
 
 	r->func[0].sink.refuse = true;
-	msi_bank_set_sink(bank(r), &r->func[0].sink.sink, true);
+	msi_bank_set_next(bank(r), &r->func[0].sink.stage, true);
 	msi_send(bank(r), 2);
 	assert_int_equal(pba(r, 0, 4), 4);
 	r->func[0].sink.refuse = false;
@@ -367,7 +367,7 @@ static void table_can_be_written_while_disabled(void **state)
 	assert_int_equal(sent(r)->nr, 0);
 	rig_command(r, 0, PCI_COMMAND_MASTER);
 	control(r, ENABLE);
-	assert_int_equal(msi_send(bank(r), 0), IRQ_SENT);
+	assert_int_equal(msi_send(bank(r), 0), IRQ_QUEUED);
 }
 
 static void enable_is_told_once_for_each_change(void **state)

@@ -16,7 +16,9 @@
 
 struct pci_func *pci_root_find(const struct pci_root *root, uint16_t bdf)
 {
-	return bdf < PCI_ROOT_FUNCS ? root->func[bdf] : NULL;
+	const struct pci_bus *bus = root->bus[bdf >> 8];
+
+	return bus ? bus->func[bdf & 0xff] : NULL;
 }
 
 uint32_t pci_root_config_read(struct pci_root *root, uint16_t bdf, uint32_t off,
@@ -129,6 +131,7 @@ int pci_root_init(struct pci_root *root, struct bus *mmio, struct bus *pio,
 			 .ops = &port_ops,
 			 .ctx = root },
 	};
+	root->bus[0] = &root->bus0;
 	err = bus_insert(pio, &root->cf8, NULL);
 	if (err || !ecam_base)
 		return err;
@@ -141,7 +144,7 @@ int pci_root_init(struct pci_root *root, struct bus *mmio, struct bus *pio,
 void pci_root_fini(struct pci_root *root)
 {
 	for (unsigned int i = 0; i < PCI_ROOT_FUNCS; i++)
-		assert(!root->func[i]);
+		assert(!root->bus0.func[i]);
 	bus_remove(root->pio, &root->cf8);
 	if (root->ecam.size)
 		bus_remove(root->mmio, &root->ecam);
@@ -150,7 +153,7 @@ void pci_root_fini(struct pci_root *root)
 /* Header bit 7 of function 0 says whether its device has more functions. */
 static void update_multi(struct pci_root *root, uint16_t bdf)
 {
-	struct pci_func **device = &root->func[bdf & ~7u];
+	struct pci_func **device = &root->bus0.func[bdf & ~7u];
 	bool more = false;
 
 	for (unsigned int i = 1; i < 8; i++)
@@ -167,12 +170,12 @@ int pci_root_plug(struct pci_root *root, struct pci_func *f, uint16_t bdf)
 	assert(!f->root);
 	if (bdf >= PCI_ROOT_FUNCS)
 		return -EINVAL;
-	if (root->func[bdf])
+	if (root->bus0.func[bdf])
 		return -EBUSY;
 	f->root = root;
 	f->bdf = bdf;
 	f->msix.bank.requester_id = bdf;
-	root->func[bdf] = f;
+	root->bus0.func[bdf] = f;
 	update_multi(root, bdf);
 	err = pci_bars_update(f);
 	if (err)
@@ -182,8 +185,8 @@ int pci_root_plug(struct pci_root *root, struct pci_func *f, uint16_t bdf)
 
 void pci_root_unplug(struct pci_root *root, struct pci_func *f)
 {
-	assert(f->root == root && root->func[f->bdf] == f);
-	root->func[f->bdf] = NULL;
+	assert(f->root == root && root->bus0.func[f->bdf] == f);
+	root->bus0.func[f->bdf] = NULL;
 	update_multi(root, f->bdf);
 	pci_config_set(&f->config, PCI_HEADER_TYPE, 1, 0);
 	pci_bars_remove(f);

@@ -134,7 +134,7 @@ static void message_of_a_function_carries_its_address(void **state)
 
 	assert_int_equal(pci_func_add_msix(f, 1, 1), 0);
 	rig_plug(r, 0, bdf_make(0, 3, 2));
-	msi_bank_set_sink(&f->msix.bank, &r->func[0].sink.sink, false);
+	msi_bank_set_next(&f->msix.bank, &r->func[0].sink.stage, false);
 	rig_command(r, 0, PCI_COMMAND_MASTER);
 	rig_set(r, 0, f->msix.cap, 4, 0x80000000);
 	pci_func_bar_write(f, 1, 12, 4, 0);

@@ -17,6 +17,7 @@
 #ifndef TRANSPORT_VIRTIO_VIRTIO_H
 #define TRANSPORT_VIRTIO_VIRTIO_H
 
+#include "irq/stage.h"
 #include "transport/virtio/device.h"
 #include "transport/virtio/queue.h"
 #include "transport/virtio/transport.h"
@@ -58,6 +59,8 @@ struct virtio_stats {
 
 struct virtio {
 	struct virtio_state s;
+	struct irq_stage stage;	 /* for the graph: what the queues raised */
+	struct irq_stage *below; /* borrowed: the transport's, or NULL */
 	struct virtio_device *device;		/* borrowed */
 	const struct virtio_transport_ops *ops; /* borrowed */
 	void *transport;

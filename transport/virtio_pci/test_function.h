@@ -95,7 +95,7 @@ static inline void function_begin(struct function *f)
 	assert(!err);
 	(void)err;
 	sink_record_init(&f->sink);
-	msi_bank_set_sink(&f->vp.func.msix.bank, &f->sink.sink, false);
+	msi_bank_set_next(&f->vp.func.msix.bank, &f->sink.stage, false);
 	virtio_set_memory(&f->vp.virtio, &f->rig.map);
 	set_cfg(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_MASTER);
 }

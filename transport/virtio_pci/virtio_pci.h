@@ -11,7 +11,8 @@
  *
  * Interrupts   MSI-X: queue q raises its vector, config changes theirs;
  *              NO_VECTOR is silence.  The ISR config bit is set either way,
- *              the queue bit only while MSI-X is off (rules 68, 69)
+ *              the queue bit only while MSI-X is off (rules 68, 69); then the
+ *              pin follows ISR (rule 70)
  * Threads      the poll loop that owns the machine
  * Memory       one struct a function, allocated by its creator
  */
@@ -45,6 +46,7 @@ struct virtio_pci_state {
 
 struct virtio_pci {
 	struct virtio_pci_state s;
+	struct irq_stage stage; /* for the graph */
 	struct pci_func func;
 	struct virtio virtio;
 	uint16_t *queue_vector; /* owned: one a queue */

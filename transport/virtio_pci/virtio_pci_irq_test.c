@@ -142,27 +142,28 @@ static void message_of_a_queue_has_its_vector_s_address_and_data(void **state)
 static uint16_t idx_when_sent;
 static uint8_t isr_when_sent;
 
-static bool look(struct msi_sink *sink, const struct msi_message *m)
+static enum irq_result look(struct irq_stage *stage,
+			    const struct msi_message *m)
 {
 	struct function *f =
-		container_of(container_of(sink, struct sink_record, sink),
+		container_of(container_of(stage, struct sink_record, stage),
 			     struct function, sink);
 
 	(void)m;
 	idx_when_sent = f->ring[0].used->idx;
 	isr_when_sent = f->vp.s.isr;
-	return true;
+	return IRQ_QUEUED;
 }
 
 /* rule 71 */
 static void message_comes_after_used_idx_and_isr(void **state)
 {
-	static const struct msi_sink_ops ops = { .send = look };
+	static const struct irq_stage_ops ops = { .send = look };
 	struct function f;
 
 	(void)state;
 	function_up(&f, true);
-	f.sink.sink.ops = &ops;
+	f.sink.stage.ops = &ops;
 	use_one(&f, 0);
 	assert_int_equal(idx_when_sent, 1);
 	virtio_config_changed(&f.vp.virtio);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * msi_cap.h - plain MSI: a capability over a bank of up to 32 vectors
+ *
+ * One address and one data word serve all messages; message n has n in the low
+ * bits of its data, as many as the guest enabled (PCI 3.0, 6.8.1).  A vector
+ * beyond those enabled is sent as vector modulo their number.  Each has a mask
+ * bit, and a pending bit that shows what the bank keeps.  If a guest enables
+ * both, MSI-X wins and this bank is closed (rule 86).
+ *
+ * Threads   the poll loop that owns the machine
+ */
+#ifndef TRANSPORT_PCI_MSI_CAP_H
+#define TRANSPORT_PCI_MSI_CAP_H
+
+#include "irq/msi.h"
+
+#define PCI_CAP_MSI	5
+#define PCI_MSI_MAX	32
+#define PCI_MSI_CONTROL 2 /* offsets in the capability */
+#define PCI_MSI_ADDRESS 4
+#define PCI_MSI_DATA	12
+#define PCI_MSI_MASK	16
+#define PCI_MSI_PENDING 20
+#define PCI_MSI_LENGTH	24
+#define PCI_MSI_ENABLE	0x0001
+
+struct pci_func;
+
+struct pci_msi {
+	struct msi_bank bank;
+	struct msi_vector vector[PCI_MSI_MAX];
+	uint64_t pending[MSI_PENDING_WORDS(PCI_MSI_MAX)];
+	uint16_t nr;  /* 0: the function has none */
+	uint16_t cap; /* offset of the capability */
+	bool enabled; /* and MSI-X is not */
+};
+
+/* An event on message @v, which is folded into those enabled. */
+enum irq_result pci_msi_send(struct pci_msi *m, unsigned int v);
+
+/* Take over what the capability says now: open while it is enabled, MSI-X is
+ * not, and the function is bus master. */
+void pci_msi_update(struct pci_func *f, bool msix, bool master);
+
+/* Bring the capability's pending bits up to date, for a read. */
+void pci_msi_show_pending(struct pci_func *f);
+
+#endif
