@@ -20,6 +20,8 @@ struct channel;
  *
  * Messages, the level of a line (pin: its GSI), and routes of I/O APIC pins.
  * All share one ring, so they arrive in the order in which they were sent.
+ * What finds it full is refused and kept by whoever sent it: a bank, a line,
+ * an I/O APIC.
  */
 
 struct sink_ring {
@@ -42,8 +44,7 @@ bool sink_ring_route(struct sink_ring *s, uint32_t pin,
  * Trust   a descriptor is the client's: it may be full, blocking, or no
  *         eventfd at all.  None of that can make a message sleep; a full
  *         counter counts as told, what is no eventfd keeps its events pending
- * Host    each thread that sends holds one aio context (64 of fs.aio-max-nr)
- *         and one descriptor, for as long as the process lives
+ * Host    as irq/notify.h, by which it signals
  */
 
 struct sink_eventfd {
@@ -56,16 +57,8 @@ struct sink_eventfd {
 	uint64_t writes;   /* eventfd writes that succeeded */
 	uint64_t failures; /* descriptor refused the write (peer's fault) */
 };
-/*
- * Make what the calling thread needs to send, so that its first message makes
- * no syscall but the delivery.  A poll thread calls it once, before it serves
- * anybody; without it the first message does.  -EAGAIN or -ENOSYS: the system
- * gives no aio context.
- */
-int sink_eventfd_prepare(void);
-
-/* -ENOMEM; otherwise as sink_eventfd_prepare(), which it calls: the caller is
- * told at once where nothing could ever be sent. */
+/* -ENOMEM; otherwise as notify_prepare(), which it calls: the caller is told
+ * at once where nothing could ever be sent. */
 int sink_eventfd_init(struct sink_eventfd *s, uint16_t nr,
 		      struct irq_stage *otherwise);
 /* Closes all descriptors. */
@@ -86,7 +79,19 @@ void sink_eventfd_mask(struct sink_eventfd *s, unsigned int v, bool masked);
  * line is high then, it is signalled again.  Nothing is lost between reading
  * ISR and EOI, and a line that stays high costs one signal a resample.
  *
- * Trust   as above
+ * It takes one wire, whatever its pin is called, and refuses nothing: a level
+ * is its own memory, so a rise that cannot be told is told when it can be, if
+ * the line is still high then.  Its set() answers
+ *
+ *	IRQ_QUEUED    a rise, signalled
+ *	IRQ_LATCHED   a rise, kept: busy, masked, unbound or a bad descriptor
+ *	IRQ_SILENT    a fall, for which an eventfd has no word; the same level
+ *
+ * Busy      ends by a resample or a bind, not by a fall: the guest has yet to
+ *           end what was signalled
+ * Counters  fired: signals; latched, masked: rises that were kept (masked: by
+ *           a mask or for want of a descriptor).  Falls are not counted
+ * Trust     as above; what a bad descriptor refused leaves the line not busy
  */
 struct sink_line {
 	struct irq_stage stage;
@@ -98,28 +103,32 @@ struct sink_line {
 	uint64_t resamples;
 	uint64_t failures; /* descriptor refused the signal (peer's fault) */
 };
-/* As sink_eventfd_init() for errors. */
+/* Low, unbound, unmasked.  -errno of notify_prepare(). */
 int sink_line_init(struct sink_line *s, const char *name);
+/* Closes the descriptor. */
 void sink_line_fini(struct sink_line *s);
 
 /* Own @fd (-1: unbind), not busy; return the one it replaces, for the caller
  * to close.  A high line is signalled at once. */
 int sink_line_bind(struct sink_line *s, int fd);
 
-/* The guest has ended the interrupt. */
+/* The guest has ended the interrupt: IRQ_QUEUED signalled again, IRQ_LATCHED
+ * high but cannot be told, IRQ_SILENT low. */
 enum irq_result sink_line_resample(struct sink_line *s);
 
-/* Unmasking signals a high line that is not busy. */
+/* Unmasking signals a high line that is not busy.  Who ends an interrupt and
+ * unmasks in one word resamples first, or the guest hears of it twice. */
 void sink_line_mask(struct sink_line *s, bool masked);
 
-/* A signal without cause, as a loopback test; not if unbound. */
+/* A signal without cause, as a loopback test, masked or not; it makes nothing
+ * busy.  Not if unbound. */
 void sink_line_trigger(struct sink_line *s);
 
 /*
  * ---- A function of the caller's -------------------------------------------
  *
  * Either may be NULL: then that kind is dropped, and counted.  They run on the
- * poll thread and answer as a stage does.
+ * poll thread and answer as a stage does; what they refuse is kept above.
  */
 struct sink_callback {
 	struct irq_stage stage;

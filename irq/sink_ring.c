@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How: a message is copied onto the channel's interrupt ring.  A full ring
- * leaves the event with its bank as a pending bit and raises the backlog flag,
- * by which the loop knows that flushing the banks may pay.
+ * How: a message, a level or a route is copied onto the channel's interrupt
+ * ring.  A full ring leaves it with whoever sent it - a message as its bank's
+ * pending bit, a level as a line that was not told, a route as a stale pin -
+ * and raises the backlog flag, by which the loop knows that flushing pays.
+ * What is offered again is the state of that moment: so a line that changed
+ * many times meanwhile costs one element, and its last level is the last one
+ * on the ring.
  */
 #include "irq/sink.h"
 #include "ring/channel.h"
+
+static bool put(struct sink_ring *s, const struct msg_irq *irq)
+{
+	if (channel_irq(s->channel, irq))
+		return true;
+	s->backlog = true;
+	return false;
+}
 
 static enum irq_result sink_ring_send(struct irq_stage *stage,
 				      const struct msi_message *m)
@@ -15,20 +27,37 @@ static enum irq_result sink_ring_send(struct irq_stage *stage,
 		.address = m->address,
 		.data = m->data,
 		.requester_id = m->requester_id,
-		.what = MSG_IRQ_WHAT(PCIRING_IRQ_TYPE_MSI, m->vector),
+		/* The number is only told along; it must not reach the type. */
+		.what = MSG_IRQ_WHAT(PCIRING_IRQ_TYPE_MSI,
+				     MSG_IRQ_NUMBER(m->vector)),
 	};
 
-	if (channel_irq(s->channel, &irq)) {
-		stage->count.fired++;
-		return IRQ_QUEUED;
-	}
-	s->backlog = true;
-	return IRQ_REFUSED;
+	if (!put(s, &irq))
+		return IRQ_REFUSED;
+	stage->count.fired++;
+	return IRQ_QUEUED;
+}
+
+static enum irq_result sink_ring_set(struct irq_stage *stage, uint32_t pin,
+				     bool high)
+{
+	struct sink_ring *s = container_of(stage, struct sink_ring, stage);
+	const struct msg_irq irq = {
+		.data = high,
+		.what = MSG_IRQ_WHAT(PCIRING_IRQ_TYPE_LINE, pin),
+	};
+
+	assert(pin == MSG_IRQ_NUMBER(pin));
+	if (!put(s, &irq))
+		return IRQ_REFUSED;
+	stage->count.fired++;
+	return IRQ_QUEUED;
 }
 
 static const struct irq_stage_ops sink_ring_ops = {
 	.kind = "ring",
 	.send = sink_ring_send,
+	.set = sink_ring_set,
 };
 
 void sink_ring_init(struct sink_ring *s, struct channel *channel)
@@ -37,4 +66,18 @@ void sink_ring_init(struct sink_ring *s, struct channel *channel)
 		.stage.ops = &sink_ring_ops,
 		.channel = channel,
 	};
+}
+
+bool sink_ring_route(struct sink_ring *s, uint32_t pin,
+		     const struct msi_message *m)
+{
+	const struct msg_irq irq = {
+		.address = m->address,
+		.data = m->data,
+		.requester_id = m->requester_id,
+		.what = MSG_IRQ_WHAT(PCIRING_IRQ_TYPE_ROUTE, pin),
+	};
+
+	assert(pin == MSG_IRQ_NUMBER(pin));
+	return put(s, &irq);
 }

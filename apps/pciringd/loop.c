@@ -21,6 +21,8 @@
 
 #include <rte_pause.h>
 
+#include "irq/notify.h"
+
 /* How many idle turns between two offers of the core. */
 #define TURNS_A_YIELD 16
 
@@ -195,7 +197,7 @@ int loop_run(void *arg)
 	bool did;
 
 	/* Where it fails, machines' own set-up fails too and says so. */
-	sink_eventfd_prepare();
+	notify_prepare();
 	while (!loop->stop) {
 		did = turn(loop);
 		did |= take_call(loop);

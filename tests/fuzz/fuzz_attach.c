@@ -19,6 +19,7 @@
 
 #include "apps/pciringd/attach_server.h"
 #include "apps/pciringd/attachment.h"
+#include "irq/notify.h"
 #include "ring/attach.h"
 #include "ring/test_tmp.h"
 #include "tests/fuzz/must.h"
@@ -242,7 +243,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	/* What a thread keeps for good is not a leak of this input. */
 	if (!prepared)
-		must(!sink_eventfd_prepare());
+		must(!notify_prepare());
 	prepared = true;
 	before = lowest_free_fd();
 	set_up();
