@@ -9,10 +9,15 @@
  * flush() tells the latest one, and a pulse in between is not told, because a
  * source that fell has no cause any more.
  *
+ * Counters  a change of a source, or of what the line leads to.  Where nobody
+ *           listens the line stays untold: whoever comes next is told.  A
+ *           change that takes a refused one back counts as coalesced
+ * Within    the next stage may change sources of the line before its set()
+ *           returns, unless it refuses then
  * Threads   one poll thread owns a line and every source on it
  * Memory    the caller provides both structs; nothing is allocated here.  A
  *           source leaves its line before either of them goes
- * Cost      a change is O(1) but for the last fall, which looks at each source
+ * Cost      a change is O(1) but for a fall, which looks for a high source
  */
 #ifndef IRQ_LINE_H
 #define IRQ_LINE_H
@@ -22,6 +27,7 @@
 struct irq_source {
 	struct irq_line *line; /* borrowed; NULL: not connected */
 	struct irq_source *sibling;
+	struct irq_source **link; /* what points to this one */
 	bool high;
 };
 
@@ -39,11 +45,15 @@ struct irq_line {
 void irq_line_init(struct irq_line *line, const char *name,
 		   struct irq_stage *next, uint32_t pin);
 
-/* Exchange what follows: the old one is told low, the new one the level. */
-void irq_line_set_next(struct irq_line *line, struct irq_stage *next,
+/*
+ * Exchange what follows: the new one is told the level, then the old one low.
+ * False: the old one refused that, and still believes what it had; who needs
+ * it to know has to tell it.
+ */
+bool irq_line_set_next(struct irq_line *line, struct irq_stage *next,
 		       uint32_t pin);
 
-/* Tell the next stage the present level if it does not have it. */
+/* Tell the next stage the present level; IRQ_SILENT: it has it already. */
 enum irq_result irq_line_flush(struct irq_line *line);
 
 /*
@@ -54,9 +64,18 @@ enum irq_result irq_line_flush(struct irq_line *line);
 void irq_source_connect(struct irq_source *src, struct irq_line *line);
 
 /*
+ * For who moves many sources at once, so that no line falls between two of
+ * them: @src is at level @high on @line (or none), and nobody hears of it yet.
+ * Each line that it left or joined has to be settled.
+ */
+void irq_source_place(struct irq_source *src, struct irq_line *line, bool high);
+enum irq_result irq_line_settle(struct irq_line *line);
+
+/*
  * Set @src high or low.  IRQ_SILENT it was so already; IRQ_MERGED the line
- * stays as it is for other sources' sake; IRQ_DROPPED nobody listens (or the
- * source is not connected); IRQ_LATCHED kept; else what followed made of it.
+ * stays as it is for other sources' sake, or is back at what was told last;
+ * IRQ_DROPPED nobody listens (or the source is not connected); IRQ_LATCHED
+ * kept; else what followed made of it.
  */
 enum irq_result irq_source_set(struct irq_source *src, bool high);
 
