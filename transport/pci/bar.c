@@ -291,18 +291,30 @@ static int place(struct pci_bar *bar)
 	return err;
 }
 
-static int settle(struct pci_root *root)
+static int settle_bus(struct pci_bus *bus)
 {
 	int first_err = 0;
 
 	for (unsigned int i = 0; i < PCI_ROOT_FUNCS; i++) {
-		struct pci_func *f = root->bus0.func[i];
+		struct pci_func *f = bus->func[i];
 
 		for (unsigned int n = 0; f && n < PCI_NR_BARS; n++) {
 			int err = place(&f->bar[n]);
 
 			first_err = first_err ? first_err : err;
 		}
+	}
+	return first_err;
+}
+
+static int settle(struct pci_root *root)
+{
+	int first_err = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(root->bus); i++) {
+		int err = root->bus[i] ? settle_bus(root->bus[i]) : 0;
+
+		first_err = first_err ? first_err : err;
 	}
 	return first_err;
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * How: a config write merges first and looks afterwards.  What COMMAND, the
- * BARs and the MSI-X control word say after the merge is compared with what
- * the parts did before, so the width and the order of the guest's writes do
- * not matter.
+ * BARs and the control words of MSI-X and MSI say after the merge is compared
+ * with what the parts did before, so the width and the order of the guest's
+ * writes do not matter.
+ *
+ * The pin is not stored anywhere: drive_pin() computes its level, and is
+ * called whenever something that it depends on may have changed.
  */
 #include "transport/pci/func.h"
 #include "transport/pci/root.h"
@@ -31,6 +34,7 @@ void pci_func_init(struct pci_func *f, const struct pci_func_ops *ops,
 void pci_func_fini(struct pci_func *f)
 {
 	assert(!f->root);
+	irq_source_connect(&f->intx, NULL);
 	msix_fini(&f->msix);
 }
 
@@ -72,6 +76,64 @@ int pci_func_add_msix(struct pci_func *f, unsigned int bar, uint16_t nr)
 	return 0;
 }
 
+int pci_func_add_msi(struct pci_func *f, uint16_t nr)
+{
+	uint8_t body[PCI_MSI_LENGTH - 2] = { 0 };
+	uint8_t writable[PCI_MSI_LENGTH - 2] = { 0 };
+	int cap;
+
+	assert(nr >= 1 && nr <= PCI_MSI_MAX && is_power_of_2(nr) && !f->msi.nr);
+	pci_msi_layout(nr, body, writable);
+	cap = pci_cap_add(&f->config, PCI_CAP_MSI, body, writable,
+			  PCI_MSI_LENGTH);
+	if (cap < 0)
+		return cap;
+	pci_msi_init(&f->msi, nr, (uint16_t)cap);
+	return 0;
+}
+
+void pci_func_add_intx(struct pci_func *f, unsigned int pin)
+{
+	assert(pin < INTX_PINS && !f->root);
+	pci_config_set(&f->config, PCI_INTERRUPT_PIN, 1, pin + 1);
+}
+
+/* ---- Interrupts other than MSI-X ----------------------------------------- */
+
+static enum irq_result drive_pin(struct pci_func *f)
+{
+	const bool disabled = pci_config_get(&f->config, PCI_COMMAND, 2) &
+			      PCI_COMMAND_INTX_DISABLE;
+
+	return irq_source_set(&f->intx, f->interrupt && !disabled &&
+						!f->msi.enabled &&
+						!f->msix.enabled);
+}
+
+static void set_cause(struct pci_func *f, bool on)
+{
+	uint32_t status = pci_config_get(&f->config, PCI_STATUS, 2);
+
+	f->interrupt = on;
+	/* PCI 3.0, 6.2.3: whatever INTX_DISABLE says. */
+	status &= ~(uint32_t)PCI_STATUS_INTERRUPT;
+	pci_config_set(&f->config, PCI_STATUS, 2,
+		       status | (on ? PCI_STATUS_INTERRUPT : 0));
+}
+
+enum irq_result pci_func_set_interrupt(struct pci_func *f, bool on)
+{
+	const bool rise = on && !f->interrupt;
+
+	if (f->interrupt != on)
+		set_cause(f, on);
+	if (rise && f->msi.enabled)
+		return pci_msi_send(&f->msi, 0);
+	return drive_pin(f);
+}
+
+/* ---- Configuration ------------------------------------------------------- */
+
 bool pci_func_master(const struct pci_func *f)
 {
 	return pci_config_get(&f->config, PCI_COMMAND, 2) & PCI_COMMAND_MASTER;
@@ -85,6 +147,8 @@ uint32_t pci_func_config_read(struct pci_func *f, uint32_t off,
 		f->stats.bad++;
 		return (uint32_t)all_ones(size);
 	}
+	if (f->msi.nr)
+		pci_msi_show_pending(f);
 	if (f->ops->config_read && off < PCI_CONFIG_STORED)
 		f->ops->config_read(f, off, size);
 	return pci_config_read(&f->config, off, size);
@@ -134,11 +198,11 @@ static void write_decoding(struct pci_func *f, uint32_t off, unsigned int size,
 	(void)pci_bars_update(f);
 }
 
-/* Bring the vectors and whoever is above in line with COMMAND and the MSI-X
- * control word. */
-static void follow_control(struct pci_func *f, bool was_master)
+/* Bring vectors and pin in line with COMMAND and the control words; true if
+ * MSI-X was enabled or disabled. */
+static bool follow_control(struct pci_func *f)
 {
-	const bool master = pci_func_master(f);
+	const bool master = pci_func_master(f), had_msi = f->msi.enabled;
 	struct msix *x = &f->msix;
 	bool changed = false;
 
@@ -148,10 +212,24 @@ static void follow_control(struct pci_func *f, bool was_master)
 			(uint16_t)pci_config_get(&f->config,
 						 x->cap + MSIX_CONTROL, 2),
 			master);
+	if (f->msi.nr)
+		pci_msi_update(f, x->enabled, master);
+	/* A cause that came over the pin so far, or that INTX_DISABLE kept
+	 * from it, would otherwise never be heard of. */
+	if (f->interrupt && f->msi.enabled && !had_msi)
+		pci_msi_send(&f->msi, 0);
+	drive_pin(f);
+	return changed;
+}
+
+static void tell_above(struct pci_func *f, bool was_master, bool msix_changed)
+{
+	const bool master = pci_func_master(f);
+
 	if (master != was_master && f->ops->bus_master)
 		f->ops->bus_master(f, master);
-	if (changed && f->ops->msix_enabled)
-		f->ops->msix_enabled(f, x->enabled);
+	if (msix_changed && f->ops->msix_enabled)
+		f->ops->msix_enabled(f, f->msix.enabled);
 }
 
 void pci_func_config_write(struct pci_func *f, uint32_t off, unsigned int size,
@@ -171,7 +249,7 @@ void pci_func_config_write(struct pci_func *f, uint32_t off, unsigned int size,
 		write_decoding(f, off, size, value);
 	else
 		pci_config_write(&f->config, off, size, value);
-	follow_control(f, was_master);
+	tell_above(f, was_master, follow_control(f));
 	if (f->ops->config_written)
 		f->ops->config_written(f, off, size);
 }
@@ -197,14 +275,22 @@ void pci_func_bar_write(struct pci_func *f, unsigned int bar, uint64_t off,
 void pci_func_reset(struct pci_func *f)
 {
 	const bool was_master = pci_func_master(f);
+	bool msix_changed;
 
+	/* First of all, so that what the registers say next drives nothing. */
+	set_cause(f, false);
 	pci_config_reset(&f->config);
 	memset(f->bar_written, 0, sizeof(f->bar_written));
 	/* Nothing of @f is put on the bus, so nothing of it can fail. */
 	(void)pci_bars_update(f);
-	follow_control(f, was_master);
+	msix_changed = follow_control(f);
 	if (f->msix.nr)
 		msix_reset(&f->msix);
+	if (f->msi.nr)
+		pci_msi_reset(&f->msi);
 	if (f->ops->reset)
 		f->ops->reset(f);
+	/* News only now: before its reset, whoever is above would have a cause
+	 * again as soon as MSI-X is off. */
+	tell_above(f, was_master, msix_changed);
 }

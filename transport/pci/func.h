@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * func.h - one PCI function: header, BARs, MSI-X, resets
+ * func.h - one PCI function: header, BARs, interrupts, resets
  *
  * Config writes go through pci_func_config_write(), which merges the bytes and
  * then lets each part see what changed: BARs decode or move, MSI-X opens or
@@ -90,7 +90,8 @@ void pci_func_add_intx(struct pci_func *f, unsigned int pin);
  * Whether the function has cause to interrupt, other than by MSI-X (rule 70):
  * STATUS.3 shows it; the line is high while it is so, INTX_DISABLE is clear
  * and neither MSI nor MSI-X is enabled.  With MSI enabled (and MSI-X not) a
- * rise of it is message 0.
+ * rise of it is message 0, and so is enabling MSI while it is so.  The result
+ * is that of the pin or the message.
  */
 enum irq_result pci_func_set_interrupt(struct pci_func *f, bool on);
 
@@ -105,7 +106,8 @@ uint64_t pci_func_bar_read(struct pci_func *f, unsigned int bar, uint64_t off,
 void pci_func_bar_write(struct pci_func *f, unsigned int bar, uint64_t off,
 			unsigned int size, uint64_t value);
 
-/* FLR: BARs, COMMAND, MSI-X and all above to power-on state (rule 23). */
+/* FLR: BARs, COMMAND, MSI-X, MSI, the pin and all above to power-on state
+ * (rule 23). */
 void pci_func_reset(struct pci_func *f);
 
 bool pci_func_master(const struct pci_func *f);

@@ -8,6 +8,9 @@
  * bit, and a pending bit that shows what the bank keeps.  If a guest enables
  * both, MSI-X wins and this bank is closed (rule 86).
  *
+ * Disabled, or without bus mastering, the bank is closed: events are kept and
+ * leave when it opens, as MSI-X does it.  A reset forgets them.
+ *
  * Threads   the poll loop that owns the machine
  */
 #ifndef TRANSPORT_PCI_MSI_CAP_H
@@ -31,10 +34,19 @@ struct pci_msi {
 	struct msi_bank bank;
 	struct msi_vector vector[PCI_MSI_MAX];
 	uint64_t pending[MSI_PENDING_WORDS(PCI_MSI_MAX)];
-	uint16_t nr;  /* 0: the function has none */
-	uint16_t cap; /* offset of the capability */
-	bool enabled; /* and MSI-X is not */
+	uint16_t nr;   /* 0: the function has none */
+	uint16_t cap;  /* offset of the capability */
+	uint16_t used; /* messages that the guest enabled: a power of two */
+	bool enabled;  /* and MSI-X is not */
 };
+
+/* While building: the capability's bytes from 2 on, of a function with @nr
+ * messages, and which bits of them a guest writes. */
+void pci_msi_layout(uint16_t nr, uint8_t *body, uint8_t *writable);
+
+/* Power-on state, for the capability at @cap. */
+void pci_msi_init(struct pci_msi *m, uint16_t nr, uint16_t cap);
+void pci_msi_reset(struct pci_msi *m);
 
 /* An event on message @v, which is folded into those enabled. */
 enum irq_result pci_msi_send(struct pci_msi *m, unsigned int v);

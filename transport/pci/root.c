@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How: one array, indexed by device and function.  ECAM and the two ports are
- * ranges on the buses that take an address apart and meet in
+ * How: one array a bus, indexed by device and function.  ECAM and the two ports
+ * are ranges on the buses that take an address apart and meet in
  * pci_root_config_read() and _write().
  */
 #include "transport/pci/root.h"
@@ -141,19 +141,110 @@ int pci_root_init(struct pci_root *root, struct bus *mmio, struct bus *pio,
 	return err;
 }
 
-void pci_root_fini(struct pci_root *root)
+static bool is_empty(const struct pci_bus *bus)
 {
 	for (unsigned int i = 0; i < PCI_ROOT_FUNCS; i++)
-		assert(!root->bus0.func[i]);
+		if (bus->func[i])
+			return false;
+	return true;
+}
+
+void pci_root_fini(struct pci_root *root)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(root->bus); i++)
+		assert(!root->bus[i] || is_empty(root->bus[i]));
 	bus_remove(root->pio, &root->cf8);
 	if (root->ecam.size)
 		bus_remove(root->mmio, &root->ecam);
 }
 
+int pci_root_add_bus(struct pci_root *root, struct pci_bus *bus, uint8_t number,
+		     uint8_t parent, uint8_t device)
+{
+	if (!number || !root->bus[parent] || device >= PCI_ROOT_FUNCS / 8)
+		return -EINVAL;
+	if (root->bus[number])
+		return -EBUSY;
+	bus->intx = (struct intx_bus){
+		.parent = &root->bus[parent]->intx,
+		.device = device,
+	};
+	bus->number = number;
+	root->bus[number] = bus;
+	return 0;
+}
+
+void pci_root_remove_bus(struct pci_root *root, struct pci_bus *bus)
+{
+	assert(bus != &root->bus0 && root->bus[bus->number] == bus);
+	assert(is_empty(bus));
+	for (unsigned int i = 0; i < ARRAY_SIZE(root->bus); i++)
+		assert(!root->bus[i] ||
+		       root->bus[i]->intx.parent != &bus->intx);
+	root->bus[bus->number] = NULL;
+}
+
+/* ---- Interrupt pins ------------------------------------------------------ */
+
+/* The number of the root line of @f's pin, or -1: it has no pin. */
+static int root_line_number(const struct pci_root *root,
+			    const struct pci_func *f)
+{
+	const unsigned int pin =
+		pci_config_get(&f->config, PCI_INTERRUPT_PIN, 1);
+
+	if (!pin)
+		return -1;
+	return (int)intx_root_line(&root->bus[f->bdf >> 8]->intx,
+				   f->bdf >> 3 & 0x1f, pin - 1);
+}
+
+struct irq_line *pci_root_line(const struct pci_root *root,
+			       const struct pci_func *f)
+{
+	const int i = root_line_number(root, f);
+
+	return i < 0 ? NULL : root->line[i];
+}
+
+static void move_pins(struct pci_bus *bus, struct pci_root *root,
+		      struct irq_line *const old[INTX_PINS])
+{
+	for (unsigned int i = 0; i < PCI_ROOT_FUNCS; i++) {
+		struct pci_func *f = bus->func[i];
+		const int n = f ? root_line_number(root, f) : -1;
+
+		if (n >= 0 && f->intx.line == old[n])
+			irq_source_connect(&f->intx, root->line[n]);
+	}
+}
+
+void pci_root_set_lines(struct pci_root *root,
+			struct irq_line *const line[INTX_PINS])
+{
+	struct irq_line *old[INTX_PINS];
+
+	memcpy(old, root->line, sizeof(old));
+	memcpy(root->line, line, sizeof(root->line));
+	for (unsigned int i = 0; i < ARRAY_SIZE(root->bus); i++)
+		if (root->bus[i])
+			move_pins(root->bus[i], root, old);
+}
+
+/* ---- Functions ----------------------------------------------------------- */
+
+/* Where @bdf is in the tree, or NULL. */
+static struct pci_func **slot_of(struct pci_root *root, uint16_t bdf)
+{
+	struct pci_bus *bus = root->bus[bdf >> 8];
+
+	return bus ? &bus->func[bdf & 0xff] : NULL;
+}
+
 /* Header bit 7 of function 0 says whether its device has more functions. */
 static void update_multi(struct pci_root *root, uint16_t bdf)
 {
-	struct pci_func **device = &root->bus0.func[bdf & ~7u];
+	struct pci_func **device = slot_of(root, bdf & ~7u);
 	bool more = false;
 
 	for (unsigned int i = 1; i < 8; i++)
@@ -165,28 +256,36 @@ static void update_multi(struct pci_root *root, uint16_t bdf)
 
 int pci_root_plug(struct pci_root *root, struct pci_func *f, uint16_t bdf)
 {
+	struct pci_func **slot = slot_of(root, bdf);
 	int err;
 
 	assert(!f->root);
-	if (bdf >= PCI_ROOT_FUNCS)
+	if (!slot)
 		return -EINVAL;
-	if (root->bus0.func[bdf])
+	if (*slot)
 		return -EBUSY;
 	f->root = root;
 	f->bdf = bdf;
 	f->msix.bank.requester_id = bdf;
-	root->bus0.func[bdf] = f;
+	f->msi.bank.requester_id = bdf;
+	*slot = f;
 	update_multi(root, bdf);
 	err = pci_bars_update(f);
-	if (err)
+	if (err) {
 		pci_root_unplug(root, f);
-	return err;
+		return err;
+	}
+	irq_source_connect(&f->intx, pci_root_line(root, f));
+	return 0;
 }
 
 void pci_root_unplug(struct pci_root *root, struct pci_func *f)
 {
-	assert(f->root == root && root->bus0.func[f->bdf] == f);
-	root->bus0.func[f->bdf] = NULL;
+	struct pci_func **slot = slot_of(root, f->bdf);
+
+	assert(f->root == root && *slot == f);
+	*slot = NULL;
+	irq_source_connect(&f->intx, NULL);
 	update_multi(root, f->bdf);
 	pci_config_set(&f->config, PCI_HEADER_TYPE, 1, 0);
 	pci_bars_remove(f);

@@ -44,8 +44,8 @@ struct pci_root {
 	struct bus_range cf8; /* 8 ports */
 };
 
-/* Ports CF8 to CFF and, if @ecam_base is not 0, one bus of ECAM (1 MiB) are
- * put on the buses.  -errno. */
+/* Ports CF8 to CFF and, if @ecam_base is not 0, ECAM of bus 0 (1 MiB) are put
+ * on the buses; other buses are reached by the ports and by BDF.  -errno. */
 int pci_root_init(struct pci_root *root, struct bus *mmio, struct bus *pio,
 		  uint64_t ecam_base);
 void pci_root_fini(struct pci_root *root);
@@ -70,8 +70,9 @@ struct irq_line *pci_root_line(const struct pci_root *root,
 			       const struct pci_func *f);
 
 /* The function answers from now on; set its BDF; its pin is connected with its
- * root line.  -EBUSY taken, -EINVAL no such bus.  Keeps header bit 7 of
- * function 0 right (rule 3). */
+ * root line, and disconnected from whatever it is at when it is unplugged.
+ * -EBUSY taken, -EINVAL no such bus.  Keeps header bit 7 of function 0 right
+ * (rule 3). */
 int pci_root_plug(struct pci_root *root, struct pci_func *f, uint16_t bdf);
 void pci_root_unplug(struct pci_root *root, struct pci_func *f);
 

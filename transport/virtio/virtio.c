@@ -12,6 +12,7 @@
  */
 #include "transport/virtio/virtio.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Bits a driver can set; NEEDS_RESET is the device's, the rest reads 0. */
@@ -83,6 +84,43 @@ static void stop(struct virtio *v)
 		vq_derive(&v->queue[q], v->mem, false);
 }
 
+/* ---- Seen from outside ---------------------------------------------------- */
+
+static bool virtio_edge(const struct irq_stage *s, unsigned int i,
+			struct irq_edge *e)
+{
+	const struct virtio *v = container_of(s, struct virtio, stage);
+
+	if (i || !v->below)
+		return false;
+	*e = (struct irq_edge){ .to = v->below, .pin = IRQ_NO_PIN };
+	return true;
+}
+
+/* Queues count for themselves; what a driver wants to hear nothing of is
+ * dropped by rule (rule 87). */
+static void virtio_view(const struct irq_stage *s, struct irq_view *view)
+{
+	const struct virtio *v = container_of(s, struct virtio, stage);
+	unsigned int q;
+
+	snprintf(view->name, sizeof(view->name), "%s",
+		 v->device->ops->name ? v->device->ops->name : "");
+	view->count.fired = v->stats.config_interrupts;
+	for (q = 0; q < v->nr_queues; q++) {
+		view->count.fired += v->queue[q].stats.interrupts;
+		view->count.dropped += v->queue[q].stats.suppressed;
+	}
+}
+
+static const struct irq_stage_ops stage_ops = {
+	.kind = "virtio",
+	.send = NULL,
+	.set = NULL,
+	.edge = virtio_edge,
+	.view = virtio_view,
+};
+
 /* ---- Construction -------------------------------------------------------- */
 
 static bool sane_device(const struct virtio_device *d)
@@ -101,6 +139,7 @@ int virtio_init(struct virtio *v, struct virtio_device *device,
 	if (!sane_device(device))
 		return -EINVAL;
 	*v = (struct virtio){
+		.stage.ops = &stage_ops,
 		.device = device,
 		.ops = ops,
 		.transport = transport,
@@ -257,15 +296,22 @@ void virtio_write_status(struct virtio *v, uint8_t value)
 		driver_ok(v);
 }
 
+static void raise_config(struct virtio *v)
+{
+	/* virtio 1.2, 2.1.2: nobody listens before DRIVER_OK. */
+	if (!v->started)
+		return;
+	v->stats.config_interrupts++;
+	v->ops->config_raise(v->transport);
+}
+
 void virtio_needs_reset(struct virtio *v)
 {
 	if (v->s.status & VIRTIO_NEEDS_RESET)
 		return;
 	v->s.status |= VIRTIO_NEEDS_RESET;
 	v->stats.needs_reset++;
-	/* virtio 1.2, 2.1.2: nobody listens before DRIVER_OK. */
-	if (v->started)
-		v->ops->config_raise(v->transport);
+	raise_config(v);
 }
 
 /* ---- Device configuration ------------------------------------------------ */
@@ -326,8 +372,7 @@ void virtio_config_changed(struct virtio *v)
 {
 	v->s.config_changed = 1;
 	v->stats.config_changes++;
-	if (v->started)
-		v->ops->config_raise(v->transport);
+	raise_config(v);
 }
 
 /* ---- Queues -------------------------------------------------------------- */

@@ -53,8 +53,9 @@ struct virtio_stats {
 	uint64_t resets;
 	uint64_t needs_reset;
 	uint64_t config_changes;
-	uint64_t bad_kicks;  /* of a missing, disabled or broken queue */
-	uint64_t bad_writes; /* dropped register writes */
+	uint64_t config_interrupts; /* raised */
+	uint64_t bad_kicks;	    /* of a missing, disabled or broken queue */
+	uint64_t bad_writes;	    /* dropped register writes */
 };
 
 struct virtio {

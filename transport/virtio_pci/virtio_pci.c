@@ -6,10 +6,13 @@
  * ISR and MSI-X, COMMAND.MASTER and function resets to the core.
  *
  * An interrupt is always the last step: the core publishes used.idx before it
- * tells us, we set the ISR bit before we send the message (rule 71).
+ * tells us, we set the ISR bit before we send the message or raise the pin
+ * (rule 71).  ISR is the cause of the pin: show_cause() says so to PCI whenever
+ * ISR changes or MSI-X goes on or off; INTX_DISABLE is PCI's own business.
  */
 #include "transport/virtio_pci/virtio_pci.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "transport/virtio_pci/access_cap.h"
@@ -60,10 +63,27 @@ static uint32_t class_of(unsigned int type)
 
 static void raise_vector(struct virtio_pci *vp, uint16_t vector)
 {
-	if (vector == MSIX_NO_VECTOR)
+	if (vector == MSIX_NO_VECTOR) {
+		vp->stats.no_vector++;
 		return;
+	}
 	vp->stats.interrupts++;
 	msi_send(&vp->func.msix.bank, vector);
+}
+
+static void show_cause(struct virtio_pci *vp)
+{
+	pci_func_set_interrupt(&vp->func, vp->s.isr && !vp->func.msix.enabled);
+}
+
+static void set_isr(struct virtio_pci *vp, uint8_t bit)
+{
+	if (vp->s.isr)
+		vp->stats.merged++;
+	else
+		vp->stats.rises++;
+	vp->s.isr |= bit;
+	show_cause(vp);
 }
 
 static void queue_raise(void *transport, unsigned int q)
@@ -73,16 +93,19 @@ static void queue_raise(void *transport, unsigned int q)
 	if (vp->func.msix.enabled)
 		raise_vector(vp, vp->queue_vector[q]);
 	else
-		vp->s.isr |= ISR_QUEUE;
+		set_isr(vp, ISR_QUEUE);
 }
 
 static void config_raise(void *transport)
 {
 	struct virtio_pci *vp = transport;
 
+	if (!vp->func.msix.enabled) {
+		set_isr(vp, ISR_CONFIG);
+		return;
+	}
 	vp->s.isr |= ISR_CONFIG;
-	if (vp->func.msix.enabled)
-		raise_vector(vp, vp->s.config_vector);
+	raise_vector(vp, vp->s.config_vector);
 }
 
 static void work(void *transport)
@@ -95,7 +118,7 @@ static void work(void *transport)
 
 /*
  * virtio 1.2, 2.4.1: no notification after a reset, so not even one that was
- * latched before; of MSI-X, only the pending bits are ours (rule 55).
+ * latched before; of MSI-X and MSI, only the pending bits are ours (rule 55).
  */
 static void reset_words(void *transport)
 {
@@ -103,7 +126,9 @@ static void reset_words(void *transport)
 	unsigned int q;
 
 	msi_bank_forget(&vp->func.msix.bank);
+	msi_bank_forget(&vp->func.msi.bank);
 	vp->s = (struct virtio_pci_state){ .config_vector = MSIX_NO_VECTOR };
+	show_cause(vp);
 	for (q = 0; q < vp->virtio.nr_queues; q++)
 		vp->queue_vector[q] = MSIX_NO_VECTOR;
 }
@@ -117,7 +142,7 @@ static const struct virtio_transport_ops transport_ops = {
 
 /* ---- Structures in the BAR ----------------------------------------------- */
 
-/* virtio 1.2, 4.1.4.5: reading the byte clears it. */
+/* virtio 1.2, 4.1.4.5: reading the byte clears it and lowers the pin. */
 static uint64_t isr_read(void *ctx, uint64_t offset, unsigned int size)
 {
 	struct virtio_pci *vp = ctx;
@@ -128,6 +153,7 @@ static uint64_t isr_read(void *ctx, uint64_t offset, unsigned int size)
 	if (offset)
 		return 0;
 	vp->s.isr = 0;
+	show_cause(vp);
 	return isr;
 }
 
@@ -223,6 +249,13 @@ static void bus_master(struct pci_func *f, bool on)
 			  on);
 }
 
+/* Rule 70: the cause is ISR again, or ISR no more. */
+static void msix_enabled(struct pci_func *f, bool on)
+{
+	(void)on;
+	show_cause(container_of(f, struct virtio_pci, func));
+}
+
 static void function_reset(struct pci_func *f)
 {
 	struct virtio_pci *vp = container_of(f, struct virtio_pci, func);
@@ -236,8 +269,49 @@ static const struct pci_func_ops func_ops = {
 	.config_written = config_space_written,
 	.config_read = config_space_read,
 	.bus_master = bus_master,
-	.msix_enabled = NULL, /* looked at whenever something is raised */
+	.msix_enabled = msix_enabled,
 	.reset = function_reset,
+};
+
+/* ---- Seen from outside ---------------------------------------------------- */
+
+static bool stage_edge(const struct irq_stage *s, unsigned int i,
+		       struct irq_edge *e)
+{
+	struct virtio_pci *vp = container_of(s, struct virtio_pci, stage);
+	struct irq_stage *to[3];
+	unsigned int n = 0;
+
+	to[n++] = &vp->func.msix.bank.stage;
+	if (vp->func.msi.nr)
+		to[n++] = &vp->func.msi.bank.stage;
+	if (vp->func.intx.line)
+		to[n++] = &vp->func.intx.line->stage;
+	if (i >= n)
+		return false;
+	*e = (struct irq_edge){ .to = to[i], .pin = IRQ_NO_PIN };
+	return true;
+}
+
+static void stage_view(const struct irq_stage *s, struct irq_view *v)
+{
+	const struct virtio_pci *vp = container_of(s, struct virtio_pci, stage);
+	const uint16_t bdf = vp->func.bdf;
+
+	snprintf(v->name, sizeof(v->name), "%02x:%02x.%x", bdf >> 8,
+		 bdf >> 3 & 0x1f, bdf & 7);
+	v->count.fired = vp->stats.interrupts + vp->stats.rises;
+	v->count.coalesced = vp->stats.merged;
+	v->count.dropped = vp->stats.no_vector;
+	v->level = vp->s.isr && !vp->func.msix.enabled;
+}
+
+static const struct irq_stage_ops stage_ops = {
+	.kind = "virtio-pci",
+	.send = NULL,
+	.set = NULL,
+	.edge = stage_edge,
+	.view = stage_view,
 };
 
 /* ---- Assembly ------------------------------------------------------------ */
@@ -315,6 +389,7 @@ static int build_function(struct virtio_pci *vp)
 	int err;
 
 	pci_func_init(&vp->func, &func_ops, &ids);
+	pci_func_add_intx(&vp->func, 0);
 	err = pci_func_add_msix(&vp->func, VIRTIO_PCI_MSIX_BAR,
 				(uint16_t)(vp->virtio.nr_queues + 1));
 	if (!err) {
@@ -344,9 +419,11 @@ int virtio_pci_init(struct virtio_pci *vp, struct virtio_device *device,
 		return -EINVAL;
 	memset(vp, 0, sizeof(*vp));
 	vp->work = work_fn;
+	vp->stage.ops = &stage_ops;
 	err = virtio_init(&vp->virtio, device, &transport_ops, vp);
 	if (err)
 		return err;
+	vp->virtio.below = &vp->stage;
 	vp->queue_vector =
 		calloc(device->nr_queues + 1u, sizeof(*vp->queue_vector));
 	if (!vp->queue_vector) {

@@ -12,7 +12,7 @@
  * Interrupts   MSI-X: queue q raises its vector, config changes theirs;
  *              NO_VECTOR is silence.  The ISR config bit is set either way,
  *              the queue bit only while MSI-X is off (rules 68, 69); then the
- *              pin follows ISR (rule 70)
+ *              pin, INTA, follows ISR (rule 70)
  * Threads      the poll loop that owns the machine
  * Memory       one struct a function, allocated by its creator
  */
@@ -55,6 +55,9 @@ struct virtio_pci {
 	struct {
 		uint64_t common, isr, config, notify; /* accesses */
 		uint64_t interrupts; /* messages asked for: queue and config */
+		uint64_t rises;	     /* of ISR while MSI-X is off */
+		uint64_t merged;     /* ISR was not 0 already */
+		uint64_t no_vector;  /* silence by rule 82 */
 	} stats;
 };
 

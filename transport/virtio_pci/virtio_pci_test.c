@@ -83,13 +83,15 @@ static void function_of_a_type_without_an_id_is_refused(void **state)
 	assert_int_equal(init_as(0x40, &f), -EINVAL);
 }
 
-static void function_has_no_interrupt_pin(void **state)
+static void function_has_interrupt_pin_inta(void **state)
 {
 	struct function f;
 
 	(void)state;
 	function_begin(&f);
-	assert_int_equal(cfg(&f, PCI_INTERRUPT_PIN, 1), 0);
+	assert_int_equal(cfg(&f, PCI_INTERRUPT_PIN, 1), 1);
+	set_cfg(&f, PCI_INTERRUPT_PIN, 1, 2);
+	assert_int_equal(cfg(&f, PCI_INTERRUPT_PIN, 1), 1);
 	function_end(&f);
 }
 
@@ -514,7 +516,7 @@ int main(void)
 		cmocka_unit_test(function_is_not_transitional),
 		cmocka_unit_test(function_class_says_what_the_device_is),
 		cmocka_unit_test(function_of_a_type_without_an_id_is_refused),
-		cmocka_unit_test(function_has_no_interrupt_pin),
+		cmocka_unit_test(function_has_interrupt_pin_inta),
 		cmocka_unit_test(caps_are_an_aligned_list_that_ends),
 		cmocka_unit_test(caps_have_msix_once_and_no_msi),
 		cmocka_unit_test(caps_name_each_structure_once_inside_its_bar),
