@@ -10,13 +10,16 @@
  *              so what rose between an ISR read and the EOI is not lost, and
  *              a line that nobody serves costs one message an EOI
  * Edge pins    a rise sends one message; while masked it is dropped (82093AA,
- *              3.2.4), which is counted
+ *              3.2.4), which is counted.  SMI, NMI, INIT and ExtINT have no
+ *              EOI: their pins are edge pins whatever the entry says
  * Routes       such a VMM keeps one MSI route per pin in the kernel's table,
  *              or the kernel reports no EOI.  Whenever a pin's message changes
  *              - masked or not: a pin is often masked before its EOI - the ops
  *              hear of it, and no message of that pin leaves before they took
  *              it.  An EOI is matched with the vector of the entry and with
  *              the one that was sent
+ * Nonsense     a vector below 16 or a reserved delivery mode is no message:
+ *              an edge is dropped, a level waits for a better entry
  * Threads      one poll thread owns it and all that follows
  * Memory       the caller's; @s is guest-visible state, pointer-free
  */
@@ -66,7 +69,7 @@ struct ioapic {
 	uint16_t requester_id;
 	uint32_t stale;	  /* pins whose route has not been taken */
 	uint32_t refused; /* pins whose message was not taken */
-	uint64_t eois;
+	uint64_t eois;	  /* that ended a message */
 };
 
 /* Power-on state: all masked. */
@@ -76,7 +79,7 @@ void ioapic_init(struct ioapic *io, struct irq_stage *next,
 void ioapic_reset(struct ioapic *io);
 
 /* The guest's access at @offset.  Only aligned dwords work: others read
- * all-ones and write nothing. */
+ * all-ones and write nothing.  Where no register is reads 0. */
 uint64_t ioapic_read(struct ioapic *io, uint64_t offset, unsigned int size);
 void ioapic_write(struct ioapic *io, uint64_t offset, unsigned int size,
 		  uint64_t value);
@@ -87,7 +90,7 @@ void ioapic_eoi(struct ioapic *io, uint8_t vector);
 /* Offer again what was refused: routes, then messages. */
 void ioapic_flush(struct ioapic *io);
 
-/* The message that a redirection entry describes. */
+/* The message that a redirection entry describes; address 0: none. */
 struct msi_message ioapic_message(uint64_t entry);
 
 #endif
