@@ -267,8 +267,12 @@ static void no_access_whatsoever_is_fatal(void **state)
 
 	rig_add_bar(r, 0, 0, 0x1000, 0);
 	assert_int_equal(pci_func_add_msix(f, 1, 33), 0);
+	assert_int_equal(pci_func_add_msi(f, 8), 0);
+	pci_func_add_intx(f, 0);
+	rig_lines(r);
 	rig_plug(r, 0, 8);
 	msi_bank_set_next(&f->msix.bank, &r->func[0].sink.stage, false);
+	msi_bank_set_next(&f->msi.bank, &r->func[0].sink.stage, false);
 	srand(120);
 	for (unsigned int i = 0; i < 200000; i++) {
 		uint32_t off = (uint32_t)rand() % 0x120;
@@ -277,7 +281,7 @@ static void no_access_whatsoever_is_fatal(void **state)
 		uint32_t value = (uint32_t)rand() << (rand() % 32);
 		uint64_t far = (uint64_t)rand() << (rand() % 34);
 
-		switch (rand() % 6) {
+		switch (rand() % 8) {
 		case 0:
 			rig_set(r, 0, off, size, value);
 			break;
@@ -293,6 +297,12 @@ static void no_access_whatsoever_is_fatal(void **state)
 			break;
 		case 4:
 			pci_func_bar_write(f, 1, off * 8, size, value);
+			break;
+		case 5:
+			pci_func_set_interrupt(f, off & 1);
+			break;
+		case 6:
+			pci_msi_send(&f->msi, off);
 			break;
 		default:
 			msi_send(&f->msix.bank, off % 40);

@@ -19,6 +19,7 @@
 
 #define RIG_ECAM  0xb0000000ull
 #define RIG_FUNCS 8
+#define RIG_BUSES 3 /* beside bus 0 */
 
 struct rig_func {
 	struct pci_func f;
@@ -36,6 +37,9 @@ struct rig_func {
 struct rig {
 	struct bus mmio, pio;
 	struct pci_root root;
+	struct pci_bus bus[RIG_BUSES];
+	struct irq_line line[INTX_PINS];
+	struct sink_record pins; /* what the lines lead to, by number */
 	struct rig_func func[RIG_FUNCS];
 };
 
@@ -161,7 +165,13 @@ static inline int rig_teardown(void **state)
 			pci_root_unplug(&r->root, rig_func(r, i));
 		pci_func_fini(rig_func(r, i));
 	}
+	for (unsigned int i = RIG_BUSES; i--;)
+		if (r->bus[i].number)
+			pci_root_remove_bus(&r->root, &r->bus[i]);
 	pci_root_fini(&r->root);
+	for (unsigned int i = 0; i < INTX_PINS; i++)
+		if (r->line[i].sources)
+			return -1;
 	/* Whatever a test did, nothing may be left behind. */
 	if (r->mmio.nr || r->pio.nr)
 		return -1;
@@ -174,6 +184,38 @@ static inline int rig_teardown(void **state)
 static inline void rig_plug(struct rig *r, unsigned int i, uint16_t bdf)
 {
 	assert_int_equal(pci_root_plug(&r->root, rig_func(r, i), bdf), 0);
+}
+
+/* The root has its four lines from now on. */
+static inline void rig_lines(struct rig *r)
+{
+	struct irq_line *line[INTX_PINS];
+
+	sink_record_init(&r->pins);
+	for (unsigned int i = 0; i < INTX_PINS; i++) {
+		line[i] = &r->line[i];
+		irq_line_init(line[i], "root", &r->pins.stage, i);
+	}
+	pci_root_set_lines(&r->root, line);
+}
+
+/* Bus @i + 1 behind device @device of bus @parent. */
+static inline void rig_bus(struct rig *r, unsigned int i, uint8_t parent,
+			   uint8_t device)
+{
+	assert_int_equal(pci_root_add_bus(&r->root, &r->bus[i],
+					  (uint8_t)(i + 1), parent, device),
+			 0);
+}
+
+/* Which root lines are high, one bit each. */
+static inline unsigned int rig_high(const struct rig *r)
+{
+	unsigned int high = 0;
+
+	for (unsigned int i = 0; i < INTX_PINS; i++)
+		high |= (unsigned int)r->line[i].high << i;
+	return high;
 }
 
 static inline uint32_t rig_get(struct rig *r, unsigned int i, uint32_t off,

@@ -296,10 +296,8 @@ static bool stage_edge(const struct irq_stage *s, unsigned int i,
 static void stage_view(const struct irq_stage *s, struct irq_view *v)
 {
 	const struct virtio_pci *vp = container_of(s, struct virtio_pci, stage);
-	const uint16_t bdf = vp->func.bdf;
 
-	snprintf(v->name, sizeof(v->name), "%02x:%02x.%x", bdf >> 8,
-		 bdf >> 3 & 0x1f, bdf & 7);
+	snprintf(v->name, sizeof(v->name), BDF_FMT, BDF_ARG(vp->func.bdf));
 	v->count.fired = vp->stats.interrupts + vp->stats.rises;
 	v->count.coalesced = vp->stats.merged;
 	v->count.dropped = vp->stats.no_vector;
