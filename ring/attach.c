@@ -194,6 +194,8 @@ static size_t least_length(const struct msg_header *h)
 		[MSG_SOCKET_ADD] = sizeof(struct msg_socket),
 		[MSG_SOCKET_DEL] = sizeof(struct msg_socket),
 		[MSG_SOCKET_STATE] = sizeof(struct msg_socket),
+		[MSG_LINE_BIND] = sizeof(struct msg_line),
+		[MSG_LINE_CONTROL] = sizeof(struct msg_line),
 	};
 
 	if (h->reply && !h->error && h->type == MSG_FUNCTION_INFO)

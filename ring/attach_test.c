@@ -243,6 +243,8 @@ static void a_packet_is_at_least_as_long_as_its_type(void **state)
 		{ MSG_SOCKET_ADD, false, sizeof(struct msg_socket) },
 		{ MSG_SOCKET_DEL, false, sizeof(struct msg_socket) },
 		{ MSG_SOCKET_STATE, false, sizeof(struct msg_socket) },
+		{ MSG_LINE_BIND, false, sizeof(struct msg_line) },
+		{ MSG_LINE_CONTROL, false, sizeof(struct msg_line) },
 		{ MSG_DMA_MAP, true, sizeof(struct msg_header) },
 		{ (enum msg_type)999, false, sizeof(struct msg_header) },
 	};

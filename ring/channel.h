@@ -81,9 +81,9 @@ int channel_create(struct channel *ch, unsigned int lanes, uint32_t epoch);
 
 /*
  * Take up to @max requests of @lane that can be completed now.  The copies in
- * @req are private; their fields are not checked beyond op, size and space: a
- * request that fails this is answered (all-ones, EINVAL) and counted here,
- * and not returned.
+ * @req are private; their fields are not checked beyond op, size and space (an
+ * EOI is a write of 4 bytes that is answered, nothing else): a request that
+ * fails this is answered (all-ones, EINVAL) and counted here, and not returned.
  */
 unsigned int channel_take(struct channel *ch, unsigned int lane,
 			  struct msg_access *req, unsigned int max);

@@ -24,6 +24,8 @@ static bool size_ok(uint8_t space, uint8_t size)
 
 static bool request_ok(const struct msg_access *req)
 {
+	if (unlikely(req->space == PCIRING_SPACE_EOI))
+		return req->op == MSG_WRITE && req->size == 4;
 	return req->op <= MSG_POSTED && req->space <= PCIRING_SPACE_BAR5 &&
 	       size_ok(req->space, req->size);
 }

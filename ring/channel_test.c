@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -222,9 +223,19 @@ static void impossible_requests_are_answered_and_not_returned(void **state)
 	static const struct {
 		uint8_t op, space, size;
 	} bad[] = {
-		{ 3, 3, 4 },   { 255, 3, 4 }, { MSG_READ, 9, 4 },
-		{ 0, 255, 4 }, { 0, 3, 0 },   { 0, 3, 3 },
-		{ 1, 3, 16 },  { 1, 3, 255 }, { 0, PCIRING_SPACE_CONFIG, 8 },
+		{ 3, 3, 4 },
+		{ 255, 3, 4 },
+		{ MSG_READ, PCIRING_SPACE_EOI + 1, 4 },
+		{ 0, 255, 4 },
+		{ 0, 3, 0 },
+		{ 0, 3, 3 },
+		{ 1, 3, 16 },
+		{ 1, 3, 255 },
+		{ 0, PCIRING_SPACE_CONFIG, 8 },
+		{ MSG_READ, PCIRING_SPACE_EOI, 4 },
+		{ MSG_WRITE, PCIRING_SPACE_EOI, 1 },
+		{ MSG_WRITE, PCIRING_SPACE_EOI, 2 },
+		{ MSG_WRITE, PCIRING_SPACE_EOI, 8 },
 	};
 	struct msg_access req[32], good = request(77, MSG_WRITE);
 	struct msg_completion c;
@@ -255,8 +266,33 @@ static void impossible_requests_are_answered_and_not_returned(void **state)
 	req[0] = request(1, MSG_POSTED);
 	req[0].size = 3;
 	assert_true(channel_put(&p.client, 0, &req[0]));
+	req[0].space = PCIRING_SPACE_EOI;
+	req[0].size = 4;
+	assert_true(channel_put(&p.client, 0, &req[0]));
 	assert_int_equal(channel_take(&p.service, 0, req, 32), 0);
 	assert_false(channel_get(&p.client, 0, &c));
+	assert_int_equal(p.service.stats.bad_requests, ARRAY_SIZE(bad) + 2);
+	pair_fini(&p);
+}
+
+static void the_end_of_an_interrupt_is_taken_and_answered(void **state)
+{
+	struct msg_access req = request(5, MSG_WRITE), got;
+	struct msg_completion c;
+	struct pair p;
+
+	(void)state;
+	pair_init(&p, 1);
+	req.space = PCIRING_SPACE_EOI;
+	req.address = PCIRING_EOI_GSI;
+	req.value = 17;
+	assert_true(channel_put(&p.client, 0, &req));
+	assert_int_equal(channel_take(&p.service, 0, &got, 1), 1);
+	assert_memory_equal(&got, &req, sizeof(req));
+	channel_complete(&p.service, 0, &got, 0, 0);
+	assert_true(channel_get(&p.client, 0, &c));
+	assert_int_equal(c.seq, 5);
+	assert_int_equal(p.service.stats.bad_requests, 0);
 	pair_fini(&p);
 }
 
@@ -401,10 +437,198 @@ static void whoever_takes_interrupts_kicks_a_sleeping_loop(void **state)
 	pair_fini(&p);
 }
 
+#define NO_LOST_WAKE_MS 10000
+
+/* ---- Waking the irq thread ---------------------------------------------- */
+
+struct irq_sleeper {
+	struct channel *ch;
+	uint32_t ticket;
+	int64_t limit_ms;
+	int result;
+	unsigned int found; /* after it woke */
+};
+
+static void *sleep_for_irqs(void *arg)
+{
+	struct irq_sleeper *s = arg;
+	struct msg_irq irq[8];
+
+	s->result = wait_sleep(&s->ch->client->irq, s->ticket,
+			       s->limit_ms * 1000000);
+	wait_done(&s->ch->client->irq);
+	s->found = channel_get_irqs(s->ch, irq, ARRAY_SIZE(irq));
+	return NULL;
+}
+
+static void one_wake_is_enough_for_all_that_was_sent(void **state)
+{
+	const struct msg_irq irq = { .what = 3 };
+	struct irq_sleeper s = { .limit_ms = 20000 };
+	struct seg_wait *w;
+	pthread_t thread;
+	struct pair p;
+
+	(void)state;
+	pair_init(&p, 1);
+	s.ch = &p.client;
+	w = &p.client.client->irq;
+	wait_declare(w, SEG_FUTEX, &s.ticket);
+	pthread_create(&thread, NULL, sleep_for_irqs, &s);
+	for (unsigned int i = 0; i < 5; i++)
+		assert_true(channel_irq(&p.service, &irq));
+	/* Five interrupts have touched neither word that it sleeps on. */
+	assert_int_equal(w->mode, SEG_FUTEX);
+	assert_int_equal(w->seq, s.ticket);
+	assert_int_equal(p.service.stats.wakes, 0);
+	channel_irq_wake(&p.service);
+	channel_irq_wake(&p.service);
+	pthread_join(thread, NULL);
+	assert_int_equal(s.result, 0);
+	assert_int_equal(s.found, 5);
+	assert_int_equal(p.service.stats.wakes, 1);
+	pair_fini(&p);
+}
+
+static void without_a_wake_it_sleeps_until_its_own_limit(void **state)
+{
+	const struct msg_irq irq = { .what = 3 };
+	struct irq_sleeper s = { .limit_ms = 50 };
+	int64_t begin = test_now_ms();
+	struct pair p;
+
+	(void)state;
+	pair_init(&p, 1);
+	s.ch = &p.client;
+	wait_declare(&p.client.client->irq, SEG_FUTEX, &s.ticket);
+	for (unsigned int i = 0; i < 5; i++)
+		assert_true(channel_irq(&p.service, &irq));
+	sleep_for_irqs(&s);
+	assert_int_equal(s.result, -ETIMEDOUT);
+	assert_true(test_now_ms() - begin >= 49);
+	assert_int_equal(s.found, 5);
+	assert_int_equal(p.service.stats.wakes, 0);
+	pair_fini(&p);
+}
+
+static void nobody_is_woken_for_nothing(void **state)
+{
+	const struct msg_irq irq = { .what = 3 };
+	struct seg_wait *w;
+	uint32_t ticket;
+	struct pair p;
+
+	(void)state;
+	pair_init(&p, 1);
+	w = &p.client.client->irq;
+	/* Sent, but nobody sleeps; then asleep, but nothing was sent. */
+	assert_true(channel_irq(&p.service, &irq));
+	channel_irq_wake(&p.service);
+	wait_declare(w, SEG_FUTEX, &ticket);
+	channel_irq_wake(&p.service);
+	assert_int_equal(w->mode, SEG_FUTEX);
+	assert_int_equal(p.service.stats.wakes, 0);
+	/* What found no room was not sent. */
+	while (channel_irq(&p.service, &irq))
+		;
+	channel_irq_wake(&p.service);
+	assert_int_equal(p.service.stats.wakes, 1);
+	wait_declare(w, SEG_FUTEX, &ticket);
+	assert_false(channel_irq(&p.service, &irq));
+	channel_irq_wake(&p.service);
+	assert_int_equal(w->mode, SEG_FUTEX);
+	assert_int_equal(w->seq, ticket);
+	assert_int_equal(p.service.stats.wakes, 1);
+	pair_fini(&p);
+}
+
+#define IRQ_ROUNDS TEST_ROUNDS(50000)
+#define IRQ_MORE   1
+#define IRQ_LAST   2
+
+/* One mapping, as below. */
+struct irq_race {
+	struct channel ch;
+	atomic_uint lost;
+	atomic_uint taken;
+};
+
+static bool take_irqs(struct irq_race *r)
+{
+	struct msg_irq irq[8];
+	bool last = false;
+	unsigned int n, i;
+
+	while ((n = channel_get_irqs(&r->ch, irq, 8)))
+		for (i = 0; i < n; i++) {
+			if (irq[i].data != atomic_fetch_add(&r->taken, 1))
+				atomic_fetch_add(&r->lost, 1);
+			last = irq[i].what == IRQ_LAST;
+		}
+	return last;
+}
+
+static void *irq_thread(void *arg)
+{
+	struct irq_race *r = arg;
+	struct seg_wait *w = &r->ch.client->irq;
+	uint32_t ticket;
+
+	do {
+		wait_declare(w, SEG_FUTEX, &ticket);
+		if (ring_empty(&r->ch.irq) &&
+		    wait_sleep(w, ticket, NO_LOST_WAKE_MS * 1000000ll) ==
+			    -ETIMEDOUT)
+			atomic_fetch_add(&r->lost, 1);
+		wait_done(w);
+	} while (!take_irqs(r));
+	return NULL;
+}
+
+/* A turn sends a few and wakes once; now and then it waits until all were
+ * taken, so that the other side does fall asleep. */
+static void send_in_turns(struct irq_race *r)
+{
+	int64_t limit = test_now_ms() + TEST_RACE_MS;
+	struct msg_irq irq = { .what = IRQ_MORE };
+	uint64_t seed = 88172645463325252;
+	unsigned int n;
+
+	while (irq.data < IRQ_ROUNDS && test_now_ms() < limit) {
+		for (n = test_random(&seed) % 4; n; n--)
+			irq.data += channel_irq(&r->ch, &irq);
+		channel_irq_wake(&r->ch);
+		if (test_random(&seed) % 4)
+			continue;
+		while (!r->lost && atomic_load(&r->taken) != irq.data)
+			sched_yield();
+	}
+	irq.what = IRQ_LAST;
+	while (!channel_irq(&r->ch, &irq))
+		sched_yield();
+	channel_irq_wake(&r->ch);
+}
+
+static void a_wake_a_turn_loses_no_sleeper(void **state)
+{
+	static struct irq_race r;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(channel_create(&r.ch, 1, 1), 0);
+	pthread_create(&thread, NULL, irq_thread, &r);
+	send_in_turns(&r);
+	pthread_join(thread, NULL);
+	assert_int_equal(r.lost, 0);
+	assert_true(r.taken > TEST_RACE_ROUNDS);
+	assert_int_equal(r.ch.stats.irqs, r.taken);
+	assert_true(r.ch.stats.wakes > 0);
+	channel_fini(&r.ch);
+}
+
 /* ---- Two lanes, one loop, everybody sleeps ------------------------------ */
 
-#define SLEEP_ROUNDS	TEST_ROUNDS(50000)
-#define NO_LOST_WAKE_MS 10000
+#define SLEEP_ROUNDS TEST_ROUNDS(50000)
 
 /* One mapping for all threads, so that the thread sanitizer can relate them. */
 struct sleepers {
@@ -548,6 +772,7 @@ int main(void)
 			requests_are_taken_in_order_and_answered_by_seq),
 		cmocka_unit_test(
 			impossible_requests_are_answered_and_not_returned),
+		cmocka_unit_test(the_end_of_an_interrupt_is_taken_and_answered),
 		cmocka_unit_test(nothing_is_taken_that_could_not_be_answered),
 		cmocka_unit_test(posted_writes_reserve_no_room),
 		cmocka_unit_test(a_full_interrupt_ring_is_told_to_the_caller),
@@ -555,6 +780,10 @@ int main(void)
 		cmocka_unit_test(requests_that_cannot_be_answered_are_no_work),
 		cmocka_unit_test(
 			whoever_takes_interrupts_kicks_a_sleeping_loop),
+		cmocka_unit_test(one_wake_is_enough_for_all_that_was_sent),
+		cmocka_unit_test(without_a_wake_it_sleeps_until_its_own_limit),
+		cmocka_unit_test(nobody_is_woken_for_nothing),
+		cmocka_unit_test(a_wake_a_turn_loses_no_sleeper),
 		cmocka_unit_test(no_wake_up_is_lost_when_both_sides_sleep),
 	};
 

@@ -21,6 +21,7 @@
 
 #define CALL_LIMIT_MS 10000
 #define MAX_ERRNO     4095
+#define IRQCHIP_MINOR 2 /* the first that knows of it */
 
 static int64_t now_ms(void)
 {
@@ -159,13 +160,35 @@ static bool name_ok(const char *name, bool optional)
 	       strnlen(name, PCIRING_NAME_MAX) < PCIRING_NAME_MAX;
 }
 
+/* What a caller that was built with 0.1 says, and how far it goes. */
+#define OPTIONS_SIZE_0_1 offsetof(struct pciring_options, irqchip)
+static_assert(OPTIONS_SIZE_0_1 == 48, "what 0.1 called all of it");
+
+/* The options as of today: what the caller does not know of is 0. */
+static int copy_options(struct pciring_options *to,
+			const struct pciring_options *from)
+{
+	if (from->size < OPTIONS_SIZE_0_1)
+		return -EINVAL;
+	memset(to, 0, sizeof(*to));
+	memcpy(to, from, RTE_MIN(from->size, sizeof(*to)));
+	return 0;
+}
+
+static bool irqchip_ok(const struct pciring_options *opt)
+{
+	return opt->irqchip == PCIRING_IRQCHIP_NONE ||
+	       (opt->irqchip <= PCIRING_IRQCHIP_SPLIT &&
+		opt->scope == PCIRING_SCOPE_MACHINE &&
+		opt->interrupts == PCIRING_IRQ_NATIVE);
+}
+
 static bool options_ok(const struct pciring_options *opt)
 {
-	return opt->size >= sizeof(*opt) && name_ok(opt->machine, false) &&
-	       name_ok(opt->name, true) &&
+	return name_ok(opt->machine, false) && name_ok(opt->name, true) &&
 	       opt->scope <= PCIRING_SCOPE_FUNCTION && opt->lanes &&
 	       opt->lanes <= PCIRING_MAX_LANES &&
-	       opt->interrupts <= PCIRING_IRQ_REMOTE;
+	       opt->interrupts <= PCIRING_IRQ_REMOTE && irqchip_ok(opt);
 }
 
 /* Judge a hello reply and map what it brought. */
@@ -182,6 +205,9 @@ static int take_hello(struct pciring *p, const struct pciring_options *opt,
 		return -EPROTO;
 	if (r->major != PCIRING_VERSION_MAJOR ||
 	    r->minor > PCIRING_VERSION_MINOR)
+		return -EPROTONOSUPPORT;
+	/* It read no irqchip in our hello: lines would lead nowhere. */
+	if (opt->irqchip != PCIRING_IRQCHIP_NONE && r->minor < IRQCHIP_MINOR)
 		return -EPROTONOSUPPORT;
 
 	for (i = 0; i < MSG_NR_FDS; i++)
@@ -204,6 +230,7 @@ static int say_hello(struct pciring *p, const struct pciring_options *opt)
 		.function = opt->function,
 		.lanes = opt->lanes,
 		.interrupts = (uint16_t)opt->interrupts,
+		.irqchip = (uint16_t)opt->irqchip,
 		.features = opt->features,
 	};
 	struct attach_packet reply;
@@ -224,16 +251,17 @@ static int say_hello(struct pciring *p, const struct pciring_options *opt)
 int pciring_attach(const char *path, const struct pciring_options *opt,
 		   struct pciring **out)
 {
+	struct pciring_options o;
 	struct pciring *p;
 	int err;
 
-	if (!path || !opt || !out || !options_ok(opt))
+	if (!path || !opt || !out || copy_options(&o, opt) || !options_ok(&o))
 		return -EINVAL;
 	p = aligned_alloc(_Alignof(struct pciring), sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	memset(p, 0, sizeof(*p));
-	p->spin_ns = opt->spin_ns;
+	p->spin_ns = o.spin_ns;
 	p->call_limit_ms = CALL_LIMIT_MS;
 
 	p->sock = err = attach_connect(path);
@@ -242,7 +270,7 @@ int pciring_attach(const char *path, const struct pciring_options *opt,
 	err = -pthread_mutex_init(&p->lock, NULL);
 	if (err)
 		goto close;
-	err = say_hello(p, opt);
+	err = say_hello(p, &o);
 	if (err)
 		goto destroy;
 	*out = p;

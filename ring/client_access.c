@@ -108,8 +108,12 @@ static int put_request(struct pciring *p, unsigned int lane,
 static bool access_ok(const struct pciring *p, unsigned int lane,
 		      const struct pciring_access *a)
 {
-	return lane < p->ch.geo.lanes && a->space <= PCIRING_SPACE_BAR5 &&
-	       is_power_of_2(a->size) && a->write <= 1 &&
+	if (unlikely(lane >= p->ch.geo.lanes))
+		return false;
+	if (unlikely(a->space == PCIRING_SPACE_EOI))
+		return a->write == 1 && a->size == 4;
+	return a->space <= PCIRING_SPACE_BAR5 && is_power_of_2(a->size) &&
+	       a->write <= 1 &&
 	       a->size <= (a->space == PCIRING_SPACE_CONFIG ? 4 : 8);
 }
 
@@ -180,25 +184,40 @@ int pciring_may_post(const struct pciring *p, const struct pciring_access *a)
 
 /* ---- Interrupts -------------------------------------------------------- */
 
+/* False: of a type that nobody here asked for, or that is not known yet. */
+static bool take_irq(struct pciring_irq *irq, const struct msg_irq *m)
+{
+	if (unlikely(MSG_IRQ_TYPE(m->what) > PCIRING_IRQ_TYPE_ROUTE))
+		return false;
+	*irq = (struct pciring_irq){
+		.address = m->address,
+		.data = m->data,
+		.requester_id = m->requester_id,
+		.number = MSG_IRQ_NUMBER(m->what),
+		.type = MSG_IRQ_TYPE(m->what),
+	};
+	return true;
+}
+
 int pciring_irq_poll(struct pciring *p, struct pciring_irq *irqs,
 		     unsigned int max)
 {
 	struct msg_irq m[IRQ_BATCH];
-	unsigned int n, i, done = 0;
+	unsigned int n, i, done = 0, strange = 0;
 
+	/* Strange ones take no room in @irqs, so they have a limit of their
+	 * own: a ring full. */
 	do {
 		n = channel_get_irqs(
 			&p->ch, m,
 			RTE_MIN(max - done, (unsigned int)IRQ_BATCH));
-		for (i = 0; i < n; i++)
-			irqs[done++] = (struct pciring_irq){
-				.address = m[i].address,
-				.data = m[i].data,
-				.requester_id = m[i].requester_id,
-				.number = MSG_IRQ_NUMBER(m[i].what),
-				.type = MSG_IRQ_TYPE(m[i].what),
-			};
-	} while (n && done < max);
+		for (i = 0; i < n; i++) {
+			if (take_irq(&irqs[done], &m[i]))
+				done++;
+			else
+				strange++;
+		}
+	} while (n && done < max && strange < CHANNEL_IRQS);
 	return (int)done;
 }
 

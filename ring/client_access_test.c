@@ -90,9 +90,19 @@ static void impossible_accesses_are_refused_here(void **state)
 		unsigned int lane;
 		uint8_t space, size, write;
 	} bad[] = {
-		{ 4, 3, 4, 0 },	  { 0, 9, 4, 0 }, { 0, 255, 4, 0 },
-		{ 0, 3, 0, 0 },	  { 0, 3, 3, 0 }, { 0, 3, 16, 0 },
-		{ 0, 3, 255, 0 }, { 0, 2, 8, 0 }, { 0, 3, 4, 2 },
+		{ 4, 3, 4, 0 },
+		{ 0, 10, 4, 1 },
+		{ 0, 255, 4, 0 },
+		{ 0, 3, 0, 0 },
+		{ 0, 3, 3, 0 },
+		{ 0, 3, 16, 0 },
+		{ 0, 3, 255, 0 },
+		{ 0, 2, 8, 0 },
+		{ 0, 3, 4, 2 },
+		{ 0, PCIRING_SPACE_EOI, 4, 0 },
+		{ 0, PCIRING_SPACE_EOI, 8, 1 },
+		{ 0, PCIRING_SPACE_EOI, 4, 2 },
+		{ 4, PCIRING_SPACE_EOI, 4, 1 },
 	};
 	struct pciring_access a;
 	unsigned int i;
@@ -107,6 +117,19 @@ static void impossible_accesses_are_refused_here(void **state)
 		assert_int_equal(a.value, 7);
 	}
 	assert_int_equal(service.ch.stats.requests, 0);
+}
+
+static void the_end_of_an_interrupt_goes_through_and_is_not_posted(void **state)
+{
+	struct pciring_access a =
+		access_of(PCIRING_SPACE_EOI, PCIRING_EOI_GSI, 4);
+
+	(void)state;
+	a.write = 1;
+	a.value = 17;
+	assert_int_equal(pciring_access(p, 0, &a), 0);
+	assert_int_equal(service.reg[0], 17);
+	assert_int_equal(pciring_post(p, 0, &a), -EPERM);
 }
 
 static void an_error_of_the_service_leaves_the_value(void **state)
@@ -279,6 +302,56 @@ static void interrupts_come_in_order_with_all_they_carry(void **state)
 	}
 }
 
+static void an_interrupt_says_of_what_kind_it_is(void **state)
+{
+	static const struct msg_irq sent[] = {
+		{ 0xfee00000, 0x4041, F1, MSG_IRQ_WHAT(0, 2047) },
+		{ 0, 1, 0, MSG_IRQ_WHAT(PCIRING_IRQ_TYPE_LINE, 17) },
+		{ 0xfee01000, 0x33, 0,
+		  MSG_IRQ_WHAT(PCIRING_IRQ_TYPE_ROUTE, 23) },
+	};
+	struct pciring_irq irqs[4];
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(sent); i++)
+		assert_true(service_irq(&service, &sent[i]));
+	assert_int_equal(pciring_irq_poll(p, irqs, 4), 3);
+	for (i = 0; i < ARRAY_SIZE(sent); i++) {
+		assert_int_equal(irqs[i].type, i);
+		assert_int_equal(irqs[i].address, sent[i].address);
+		assert_int_equal(irqs[i].data, sent[i].data);
+	}
+	assert_int_equal(irqs[0].number, 2047);
+	assert_int_equal(irqs[1].number, 17);
+	assert_int_equal(irqs[2].number, 23);
+}
+
+static void interrupts_of_unknown_types_are_passed_over(void **state)
+{
+	struct msg_irq strange = { .data = 1 }, good = { .data = 2 };
+	struct pciring_irq irqs[8];
+	unsigned int type, seen = 0;
+
+	(void)state;
+	for (type = PCIRING_IRQ_TYPE_ROUTE + 1; type < 16; type++) {
+		strange.what = MSG_IRQ_WHAT(type, 4095);
+		for (unsigned int i = 0; i < 20; i++)
+			assert_true(service_irq(&service, &strange));
+		assert_true(service_irq(&service, &good));
+		seen++;
+	}
+	assert_int_equal(pciring_irq_poll(p, irqs, 8), 8);
+	for (type = 0; type < 8; type++)
+		assert_int_equal(irqs[type].data, 2);
+	assert_int_equal(pciring_irq_poll(p, irqs, 8), seen - 8);
+	/* A whole ring of them, and the call comes back. */
+	while (service_irq(&service, &strange))
+		;
+	assert_int_equal(pciring_irq_poll(p, irqs, 8), 0);
+	assert_int_equal(pciring_irq_wait(p, 0), 0);
+}
+
 static void count_irq(void *arg, const struct pciring_irq *irq)
 {
 	unsigned int *n = arg;
@@ -357,6 +430,7 @@ int main(void)
 		TEST(what_is_written_is_read),
 		TEST(a_value_is_no_wider_than_its_access),
 		TEST(impossible_accesses_are_refused_here),
+		TEST(the_end_of_an_interrupt_goes_through_and_is_not_posted),
 		TEST(an_error_of_the_service_leaves_the_value),
 		TEST(answers_to_older_accesses_are_dropped),
 		TEST(signals_do_not_end_a_wait),
@@ -365,6 +439,8 @@ int main(void)
 		TEST(only_doorbells_are_posted),
 		TEST(posted_writes_leave_room_for_an_access),
 		TEST(interrupts_come_in_order_with_all_they_carry),
+		TEST(an_interrupt_says_of_what_kind_it_is),
+		TEST(interrupts_of_unknown_types_are_passed_over),
 		TEST(dispatch_calls_back_once_for_each),
 		TEST(a_waiting_irq_thread_is_woken),
 		TEST(a_signal_ends_the_wait_for_interrupts),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * client_control.c - libpciring: guest memory, functions, vectors
+ * client_control.c - libpciring: guest memory, functions, vectors, lines
  *
  * Everything here is one request and one reply on the attach socket.
  */
@@ -112,4 +112,32 @@ int pciring_irq_control(struct pciring *p, uint16_t function,
 	if (action > PCIRING_IRQ_TRIGGER)
 		return -EINVAL;
 	return client_do(p, &m.h, MSG_IRQ_CONTROL, sizeof(m), NULL, 0);
+}
+
+int pciring_line_bind(struct pciring *p, unsigned int kind, uint32_t number,
+		      int fd, int resample_fd)
+{
+	struct msg_line m = { .kind = (uint16_t)kind, .number = number };
+	const int fds[] = { fd, resample_fd };
+
+	if (kind > PCIRING_LINE_GSI || (fd < 0 && resample_fd >= 0))
+		return -EINVAL;
+	if (fd >= 0)
+		m.bound |= MSG_LINE_TRIGGER;
+	if (resample_fd >= 0)
+		m.bound |= MSG_LINE_RESAMPLE;
+	return client_do(p, &m.h, MSG_LINE_BIND, sizeof(m), fds,
+			 (unsigned int)__builtin_popcount(m.bound));
+}
+
+int pciring_line_control(struct pciring *p, unsigned int kind, uint32_t number,
+			 unsigned int action)
+{
+	struct msg_line m = { .kind = (uint16_t)kind,
+			      .action = (uint16_t)action,
+			      .number = number };
+
+	if (kind > PCIRING_LINE_GSI || action > PCIRING_IRQ_TRIGGER)
+		return -EINVAL;
+	return client_do(p, &m.h, MSG_LINE_CONTROL, sizeof(m), NULL, 0);
 }

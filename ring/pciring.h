@@ -57,17 +57,18 @@ struct pciring; /* one attachment */
  * interrupts native).  Root line n (0 to 3) is GSI 16 + n; a GSI below 24 is
  * the I/O APIC's pin of that number.
  */
-#define PCIRING_IRQCHIP_NONE 0 /* nowhere: the guest uses MSI-X only */
-#define PCIRING_IRQCHIP_LINES                                                  \
-	1 /* the VMM (or KVM) has an I/O APIC: it gets
-				   PCIRING_IRQ_TYPE_LINE, or bound eventfds */
-#define PCIRING_IRQCHIP_SPLIT                                                  \
-	2 /* the service has the I/O APIC, at fec00000:
-				   the VMM forwards its MMIO exits and EOIs and
-				   gets MSIs and PCIRING_IRQ_TYPE_ROUTE */
+/* Nowhere: the guest uses MSI-X only. */
+#define PCIRING_IRQCHIP_NONE  0
+/* The VMM (or KVM) has an I/O APIC: it gets PCIRING_IRQ_TYPE_LINE, or bound
+ * eventfds. */
+#define PCIRING_IRQCHIP_LINES 1
+/* The service has the I/O APIC, at fec00000: the VMM forwards its MMIO exits
+ * and EOIs and gets MSIs and PCIRING_IRQ_TYPE_ROUTE. */
+#define PCIRING_IRQCHIP_SPLIT 2
 
 struct pciring_options {
-	size_t size;	     /* sizeof(struct pciring_options), for growth */
+	size_t size;	     /* sizeof(struct pciring_options): what a later
+				version adds is 0 for those who do not know */
 	const char *machine; /* name of the machine */
 	const char *name;    /* who attaches, for the operator; may be NULL */
 	uint32_t scope;	     /* PCIRING_SCOPE_* */
@@ -83,7 +84,8 @@ struct pciring_options {
 /*
  * Attach to the service that listens on @path (its attach.sock).
  * -ENOENT no such machine or function, -EBUSY already attached,
- * -EPROTONOSUPPORT other major version, -EACCES refused, -ECONNREFUSED.
+ * -EPROTONOSUPPORT other major version, or too old for the irqchip; -EACCES
+ * refused, -ECONNREFUSED, -EINVAL options that make no sense.
  */
 int pciring_attach(const char *path, const struct pciring_options *opt,
 		   struct pciring **out);
@@ -207,12 +209,13 @@ struct pciring_irq {
  * pciring_access().  @address PCIRING_EOI_VECTOR: a local APIC broadcast the
  * end of vector @value (KVM_EXIT_IOAPIC_EOI).  PCIRING_EOI_GSI: GSI @value,
  * whose rise came by eventfd without a resample eventfd, may be signalled
- * again.
+ * again.  What is no such write is -EINVAL.
  */
 #define PCIRING_EOI_VECTOR 0
 #define PCIRING_EOI_GSI	   1
 
-/* Take up to @max interrupts off the ring; returns how many.  Never sleeps. */
+/* Take up to @max interrupts off the ring; returns how many.  Never sleeps.
+ * Those of a type that is not listed above are dropped. */
 int pciring_irq_poll(struct pciring *p, struct pciring_irq *irqs,
 		     unsigned int max);
 
@@ -244,17 +247,18 @@ int pciring_irq_control(struct pciring *p, uint16_t function,
 			unsigned int action);
 
 /* Lines: pciring_line_bind(), pciring_line_control(). */
-#define PCIRING_LINE_INTX                                                      \
-	0		   /* of function @number (scope function, or remote) */
-#define PCIRING_LINE_GSI 1 /* GSI @number (PCIRING_IRQCHIP_LINES) */
+/* INTx of function @number (scope function, or interrupts remote). */
+#define PCIRING_LINE_INTX 0
+/* GSI @number (PCIRING_IRQCHIP_LINES). */
+#define PCIRING_LINE_GSI  1
 
 /*
  * Bind a line to eventfds: a rise signals @fd once; then nothing until the
  * interrupt is ended, by a signal of @resample_fd or by PCIRING_IRQ_UNMASK;
  * a line that is high then is signalled again.  So does an irqfd with a
- * resample eventfd, and INTx of vfio.  @fd -1 unbinds both, @resample_fd -1 is
- * none.  A line that is high fires at bind.  -ENOENT no such line here, -EINVAL
- * no eventfd.
+ * resample eventfd, and INTx of vfio.  @fd -1 unbinds both (and @resample_fd
+ * is -1 then), @resample_fd -1 is none.  A line that is high fires at bind.
+ * -ENOENT no such line here, -EINVAL no eventfd, or the same one twice.
  */
 int pciring_line_bind(struct pciring *p, unsigned int kind, uint32_t number,
 		      int fd, int resample_fd);

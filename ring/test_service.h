@@ -276,6 +276,7 @@ static inline bool service_irq(struct test_service *s,
 
 	pthread_mutex_lock(&s->lock);
 	sent = channel_irq(&s->ch, irq);
+	channel_irq_wake(&s->ch);
 	pthread_mutex_unlock(&s->lock);
 	return sent;
 }

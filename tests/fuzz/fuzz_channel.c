@@ -4,17 +4,19 @@
  * calls of the service's half, and of the client's half as well, since a
  * client may not be harmed by a service either.
  *
- * After each call: no more messages than asked for, and those that
- * channel_take() hands out have a legal op, size and space.
+ * After each call: no more messages than asked for; those that channel_take()
+ * hands out have a legal op, size and space, and interrupts that a VMM gets are
+ * of a type that there is.
  */
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "ring/channel.h"
+#include "ring/client.h"
 #include "ring/shm.h"
 #include "tests/fuzz/must.h"
 
-static struct channel service, client;
+static struct channel service;
+static struct pciring vmm; /* no more of it than its channel */
 static uint8_t *segment;
 
 static void set_up(void)
@@ -24,7 +26,7 @@ static void set_up(void)
 	must(channel_create(&service, 2, 1) == 0);
 	fds[MSG_FD_SEGMENT] = dup(service.fd);
 	fds[MSG_FD_KICK] = dup(service.kick_fd);
-	must(channel_open(&client, &service.geo, fds) == 0);
+	must(channel_open(&vmm.ch, &service.geo, fds) == 0);
 	segment = shm_map(service.fd, 0, service.geo.segment_size);
 	must(segment != NULL);
 }
@@ -32,7 +34,7 @@ static void set_up(void)
 static void tear_down(void)
 {
 	shm_unmap(segment, service.geo.segment_size);
-	channel_fini(&client);
+	channel_fini(&vmm.ch);
 	channel_fini(&service);
 }
 
@@ -61,8 +63,10 @@ static void serve(unsigned int lane)
 	must(n <= ARRAY_SIZE(req));
 	for (unsigned int i = 0; i < n; i++) {
 		must(req[i].op <= MSG_POSTED);
-		must(req[i].space <= PCIRING_SPACE_BAR5);
+		must(req[i].space <= PCIRING_SPACE_EOI);
 		must(is_power_of_2(req[i].size) && req[i].size <= 8);
+		if (req[i].space == PCIRING_SPACE_EOI)
+			must(req[i].op == MSG_WRITE && req[i].size == 4);
 		if (req[i].op != MSG_POSTED)
 			channel_complete(&service, lane, &req[i], 0, 0);
 	}
@@ -71,19 +75,24 @@ static void serve(unsigned int lane)
 static void use(void)
 {
 	struct msg_access req = { .size = 4, .space = PCIRING_SPACE_CONFIG };
-	struct msg_irq irq[4] = { { 0 } };
+	const struct msg_irq irq = { .what = 1 };
+	struct pciring_irq irqs[4];
 	struct seg_window w = { .length = 8, .sizes = 2 };
 	struct msg_completion c;
+	int n;
 
-	channel_put(&client, 0, &req);
+	channel_put(&vmm.ch, 0, &req);
 	serve(0);
 	serve(1);
-	channel_get(&client, 0, &c);
-	channel_irq(&service, &irq[0]);
-	must(channel_get_irqs(&client, irq, ARRAY_SIZE(irq)) <=
-	     ARRAY_SIZE(irq));
+	channel_get(&vmm.ch, 0, &c);
+	channel_irq(&service, &irq);
+	channel_irq_wake(&service);
+	n = pciring_irq_poll(&vmm, irqs, ARRAY_SIZE(irqs));
+	must(n >= 0 && n <= (int)ARRAY_SIZE(irqs));
+	while (n--)
+		must(irqs[n].type <= PCIRING_IRQ_TYPE_ROUTE);
 	channel_set_windows(&service, &w, 1);
-	channel_may_post(&client, 0, 0, 0, 2);
+	channel_may_post(&vmm.ch, 0, 0, 0, 2);
 	channel_sleep(&service);
 	channel_has_work(&service);
 	channel_awake(&service);
