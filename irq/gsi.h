@@ -5,9 +5,17 @@
  * A GSI is a number; each has an input line (any number of sources) and a
  * route.  Pins: the GSI is a source on the line of each pin, so pins fed by
  * several GSIs are wired-OR too.  MSI: a rise of the input, or a pulse, is
- * one message; one that is refused stays pending.  A route is exchanged in
- * O(1) while the input is high or low: the new pins rise before the old ones
- * fall, and a high input that becomes an MSI sends it.
+ * one message; a fall is none.  A route is exchanged in O(1) while the input is
+ * high or low: the new pins rise before the old ones fall, and a high input
+ * that becomes an MSI sends it.
+ *
+ * Pending   an event that could not be passed on is remembered, also when the
+ *           input fell since, and follows its GSI to any new route: as a
+ *           message, or as a pulse of the pins (as nothing more, if the input
+ *           holds them high).  Only a route to nowhere drops it
+ * Pulses    are up and down of levels.  The pins stay up until what follows
+ *           heard it, and rise when it has heard the fall before; where
+ *           another source holds a pin high, there is no edge to be seen
  *
  * KVM's table (KVM_SET_GSI_ROUTING) has the same meaning, so one can be
  * written from the other (irq/sink_kvm.h).
@@ -52,7 +60,8 @@ struct gsi {
 	struct gsi_table *table;
 	struct gsi_route route;
 	struct irq_source source[GSI_PINS];
-	bool pending; /* a message that was refused */
+	bool pending; /* an event that was not passed on yet */
+	char name[16];
 };
 
 struct gsi_table {
@@ -60,20 +69,21 @@ struct gsi_table {
 	uint32_t nr;
 	struct gsi_chip chip[GSI_CHIPS];
 	struct irq_stage *msi; /* borrowed; where messages go, or NULL */
-	uint32_t nr_pending;   /* entries with a pending message */
+	uint32_t nr_pending;   /* entries with a pending event */
 };
 
 /* @nr (up to GSI_MAX) entries that lead nowhere; no chips. */
 void gsi_table_init(struct gsi_table *t, struct gsi *gsi, uint32_t nr,
 		    struct irq_stage *msi);
-/* Every route to nowhere, every source of the table off its line. */
+/* Every route to nowhere, every source of the table off its line.  Sources of
+ * others leave the inputs before. */
 void gsi_table_fini(struct gsi_table *t);
 
 /* Chip @i has these @nr lines; before any route leads there. */
 void gsi_table_set_chip(struct gsi_table *t, unsigned int i,
 			struct irq_line *pin, uint16_t nr);
 
-/* Messages go to @msi from now on; pending ones at once. */
+/* Messages go to @msi from now on, pending ones at once; NULL: they wait. */
 void gsi_table_set_msi(struct gsi_table *t, struct irq_stage *msi);
 
 /* Exchange one route.  -EINVAL: no such GSI, chip or pin, too many pins, the
@@ -90,10 +100,11 @@ static inline struct irq_line *gsi_line(struct gsi_table *t, uint32_t gsi)
 	return &t->gsi[gsi].line;
 }
 
-/* An event on @gsi: a message, or pins up and down again. */
+/* An event on @gsi: a message, or pins up and down again.  IRQ_DROPPED: no
+ * such GSI, or it leads nowhere. */
 enum irq_result gsi_pulse(struct gsi_table *t, uint32_t gsi);
 
-/* Offer pending messages again; O(1) if there is none.  Lines refused by what
+/* Offer pending events again; O(1) if there is none.  Lines refused by what
  * the chips lead to are flushed by who owns them. */
 void gsi_flush(struct gsi_table *t);
 

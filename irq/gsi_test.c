@@ -1,0 +1,772 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "irq/gsi.h"
+#include "irq/sink.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+/* cmocka wants the three above first */
+#include <cmocka.h>
+
+#define NR   16
+#define PINS 8
+
+struct rig {
+	struct sink_record pins, msi;
+	struct irq_line chip[2][PINS]; /* numbered 0 to 15 at the sink */
+	struct gsi_table table;
+	struct gsi gsi[NR];
+	struct irq_source in[NR];
+};
+
+static int two_chips(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	assert_non_null(r);
+	sink_record_init(&r->pins);
+	sink_record_init(&r->msi);
+	gsi_table_init(&r->table, r->gsi, NR, &r->msi.stage);
+	for (unsigned int c = 0; c < 2; c++) {
+		for (unsigned int p = 0; p < PINS; p++)
+			irq_line_init(&r->chip[c][p], "", &r->pins.stage,
+				      c * PINS + p);
+		gsi_table_set_chip(&r->table, c, r->chip[c], PINS);
+	}
+	for (uint32_t i = 0; i < NR; i++)
+		irq_source_connect(&r->in[i], gsi_line(&r->table, i));
+	*state = r;
+	return 0;
+}
+
+static int done(void **state)
+{
+	struct rig *r = *state;
+
+	gsi_table_fini(&r->table);
+	for (unsigned int c = 0; c < 2; c++)
+		for (unsigned int p = 0; p < PINS; p++)
+			assert_null(r->chip[c][p].sources);
+	assert_int_equal(r->table.nr_pending, 0);
+	free(r);
+	return 0;
+}
+
+/* Pins are numbered as the sink has them. */
+static struct gsi_route to_pins(unsigned int nr, unsigned int a, unsigned int b,
+				unsigned int c)
+{
+	const unsigned int pin[GSI_PINS] = { a, b, c };
+	struct gsi_route r = { .kind = GSI_TO_PINS, .nr_pins = nr };
+
+	for (unsigned int i = 0; i < nr; i++) {
+		r.pin[i].chip = (uint8_t)(pin[i] / PINS);
+		r.pin[i].pin = pin[i] % PINS;
+	}
+	return r;
+}
+
+static struct gsi_route to_msi(uint32_t data)
+{
+	return (struct gsi_route){
+		.kind = GSI_TO_MSI,
+		.msi = { .address = 0xfee01000,
+			 .data = data,
+			 .requester_id = 0x0a08,
+			 .vector = 3 },
+	};
+}
+
+static const struct gsi_route to_nowhere = { .kind = GSI_NOWHERE };
+
+static void route(struct rig *r, uint32_t gsi, struct gsi_route to)
+{
+	assert_int_equal(gsi_route(&r->table, gsi, &to), 0);
+}
+
+static void heard(const struct rig *r, unsigned int i, uint32_t pin, bool high)
+{
+	assert_true(i < r->pins.nr_levels);
+	assert_int_equal(r->pins.level[i].pin, pin);
+	assert_int_equal(r->pins.level[i].high, high);
+}
+
+static void entry_leads_nowhere_at_first(void **state)
+{
+	struct rig *r = *state;
+
+	assert_int_equal(irq_source_set(&r->in[3], true), IRQ_DROPPED);
+	assert_int_equal(irq_source_set(&r->in[3], false), IRQ_DROPPED);
+	assert_int_equal(gsi_pulse(&r->table, 3), IRQ_DROPPED);
+	assert_int_equal(r->gsi[3].stage.count.dropped, 3);
+	assert_int_equal(r->pins.nr_levels + r->msi.nr, 0);
+}
+
+static void level_reaches_all_three_pins(void **state)
+{
+	struct rig *r = *state;
+
+	route(r, 0, to_pins(3, 2, 7, 8));
+	assert_int_equal(irq_source_set(&r->in[0], true), IRQ_QUEUED);
+	assert_int_equal(r->pins.nr_levels, 3);
+	heard(r, 0, 2, true);
+	heard(r, 1, 7, true);
+	heard(r, 2, 8, true);
+	assert_int_equal(irq_source_set(&r->in[0], false), IRQ_QUEUED);
+	assert_int_equal(r->pins.nr_levels, 6);
+	heard(r, 5, 8, false);
+	assert_int_equal(r->gsi[0].stage.count.fired, 2);
+}
+
+static void two_gsis_on_one_pin_are_wired_or(void **state)
+{
+	struct rig *r = *state;
+
+	route(r, 1, to_pins(1, 4, 0, 0));
+	route(r, 2, to_pins(2, 5, 4, 0));
+	irq_source_set(&r->in[1], true);
+	irq_source_set(&r->in[2], true);
+	irq_source_set(&r->in[1], false);
+	assert_true(r->chip[0][4].high);
+	assert_int_equal(r->pins.nr_levels, 2);
+	irq_source_set(&r->in[2], false);
+	assert_false(r->chip[0][4].high);
+	assert_int_equal(r->pins.nr_levels, 4);
+}
+
+static void rise_is_one_message_and_a_fall_is_none(void **state)
+{
+	struct rig *r = *state;
+
+	route(r, 5, to_msi(0x41));
+	assert_int_equal(irq_source_set(&r->in[5], true), IRQ_QUEUED);
+	assert_int_equal(irq_source_set(&r->in[5], false), IRQ_SILENT);
+	assert_int_equal(r->msi.nr, 1);
+	assert_int_equal(r->msi.message[0].address, 0xfee01000);
+	assert_int_equal(r->msi.message[0].data, 0x41);
+	assert_int_equal(r->msi.message[0].requester_id, 0x0a08);
+	assert_int_equal(r->msi.message[0].vector, 3);
+	assert_int_equal(r->gsi[5].stage.count.fired, 1);
+}
+
+static void refused_message_stays_pending_also_when_the_input_falls(void **st)
+{
+	struct rig *r = *st;
+
+	route(r, 5, to_msi(0x41));
+	r->msi.refuse = true;
+	assert_int_equal(irq_source_set(&r->in[5], true), IRQ_LATCHED);
+	assert_int_equal(irq_source_set(&r->in[5], false), IRQ_SILENT);
+	assert_int_equal(irq_source_set(&r->in[5], true), IRQ_MERGED);
+	gsi_flush(&r->table);
+	assert_int_equal(r->table.nr_pending, 1);
+	irq_source_set(&r->in[5], false);
+	r->msi.refuse = false;
+	gsi_flush(&r->table);
+	gsi_flush(&r->table);
+	assert_int_equal(r->msi.nr, 1);
+	assert_int_equal(r->table.nr_pending, 0);
+	assert_int_equal(r->gsi[5].stage.count.fired, 1);
+	assert_int_equal(r->gsi[5].stage.count.latched, 1);
+	assert_int_equal(r->gsi[5].stage.count.coalesced, 1);
+}
+
+static void event_takes_a_pending_one_along(void **state)
+{
+	struct rig *r = *state;
+
+	route(r, 5, to_msi(0x41));
+	r->msi.refuse = true;
+	assert_int_equal(gsi_pulse(&r->table, 5), IRQ_LATCHED);
+	r->msi.refuse = false;
+	assert_int_equal(gsi_pulse(&r->table, 5), IRQ_QUEUED);
+	assert_int_equal(r->msi.nr, 1);
+	assert_int_equal(r->table.nr_pending, 0);
+}
+
+static void pending_messages_wait_for_somebody_to_take_them(void **state)
+{
+	struct rig *r = *state;
+
+	gsi_table_set_msi(&r->table, NULL);
+	route(r, 5, to_msi(0x41));
+	route(r, 6, to_msi(0x42));
+	assert_int_equal(gsi_pulse(&r->table, 5), IRQ_LATCHED);
+	assert_int_equal(irq_source_set(&r->in[6], true), IRQ_LATCHED);
+	assert_int_equal(r->table.nr_pending, 2);
+	gsi_table_set_msi(&r->table, &r->msi.stage);
+	assert_int_equal(r->msi.nr, 2);
+	assert_int_equal(r->table.nr_pending, 0);
+}
+
+static void pending_message_leaves_with_the_route_of_that_moment(void **state)
+{
+	struct rig *r = *state;
+
+	route(r, 5, to_msi(0x41));
+	r->msi.refuse = true;
+	gsi_pulse(&r->table, 5);
+	route(r, 5, to_msi(0x99));
+	r->msi.refuse = false;
+	gsi_flush(&r->table);
+	assert_int_equal(r->msi.nr, 1);
+	assert_int_equal(r->msi.message[0].data, 0x99);
+}
+
+static void high_input_that_becomes_an_msi_sends_it_once(void **state)
+{
+	struct rig *r = *state;
+
+	irq_source_set(&r->in[4], true);
+	route(r, 4, to_pins(1, 1, 0, 0));
+	assert_int_equal(r->msi.nr, 0);
+	route(r, 4, to_msi(0x50));
+	assert_int_equal(r->msi.nr, 1);
+	heard(r, 1, 1, false);
+	route(r, 4, to_msi(0x51));
+	assert_int_equal(r->msi.nr, 1);
+	route(r, 4, to_nowhere);
+	route(r, 4, to_msi(0x52));
+	assert_int_equal(r->msi.nr, 2);
+	irq_source_set(&r->in[4], false);
+	route(r, 4, to_nowhere);
+	route(r, 4, to_msi(0x53));
+	assert_int_equal(r->msi.nr, 2);
+}
+
+static void high_input_that_becomes_an_msi_may_be_refused(void **state)
+{
+	struct rig *r = *state;
+
+	irq_source_set(&r->in[4], true);
+	r->msi.refuse = true;
+	route(r, 4, to_msi(0x50));
+	assert_int_equal(r->table.nr_pending, 1);
+	r->msi.refuse = false;
+	gsi_flush(&r->table);
+	assert_int_equal(r->msi.nr, 1);
+	assert_int_equal(r->gsi[4].stage.count.latched, 1);
+	assert_int_equal(r->gsi[4].stage.count.fired, 1);
+}
+
+static void pending_event_follows_its_gsi_to_pins(void **state)
+{
+	struct rig *r = *state;
+
+	route(r, 5, to_msi(0x41));
+	route(r, 6, to_msi(0x42));
+	r->msi.refuse = true;
+	gsi_pulse(&r->table, 5);
+	irq_source_set(&r->in[6], true);
+	r->msi.refuse = false;
+	route(r, 5, to_pins(1, 9, 0, 0));
+	assert_int_equal(r->pins.nr_levels, 2);
+	heard(r, 0, 9, true);
+	heard(r, 1, 9, false);
+	route(r, 6, to_pins(1, 10, 0, 0));
+	assert_int_equal(r->pins.nr_levels, 3);
+	heard(r, 2, 10, true);
+	assert_int_equal(r->table.nr_pending, 0);
+	gsi_flush(&r->table);
+	assert_int_equal(r->msi.nr, 0);
+	assert_int_equal(r->pins.nr_levels, 3);
+}
+
+static void only_a_route_to_nowhere_drops_a_pending_event(void **state)
+{
+	struct rig *r = *state;
+
+	route(r, 5, to_msi(0x41));
+	r->msi.refuse = true;
+	gsi_pulse(&r->table, 5);
+	route(r, 5, to_nowhere);
+	assert_int_equal(r->table.nr_pending, 0);
+	assert_int_equal(r->gsi[5].stage.count.dropped, 1);
+	r->msi.refuse = false;
+	route(r, 5, to_msi(0x41));
+	assert_int_equal(r->msi.nr, 0);
+}
+
+static void new_pins_rise_before_old_ones_fall(void **state)
+{
+	struct rig *r = *state;
+
+	route(r, 7, to_pins(3, 0, 1, 2));
+	irq_source_set(&r->in[7], true);
+	r->pins.nr_levels = 0;
+	route(r, 7, to_pins(3, 8, 9, 2));
+	assert_int_equal(r->pins.nr_levels, 4);
+	heard(r, 0, 8, true);
+	heard(r, 1, 9, true);
+	heard(r, 2, 0, false);
+	heard(r, 3, 1, false);
+	route(r, 7, to_pins(3, 2, 9, 8));
+	route(r, 7, to_pins(3, 9, 8, 2));
+	assert_int_equal(r->pins.nr_levels, 4);
+	route(r, 7, to_nowhere);
+	assert_int_equal(r->pins.nr_levels, 7);
+}
+
+static void low_input_changes_its_route_in_silence(void **state)
+{
+	struct rig *r = *state;
+
+	route(r, 7, to_pins(3, 0, 1, 2));
+	route(r, 7, to_pins(2, 2, 4, 0));
+	route(r, 7, to_msi(1));
+	route(r, 7, to_nowhere);
+	assert_int_equal(r->pins.nr_levels + r->msi.nr, 0);
+}
+
+static void pin_that_one_gsi_leaves_to_another_never_moves(void **state)
+{
+	struct rig *r = *state;
+	struct gsi_route table[NR] = { { 0 } };
+
+	route(r, 1, to_pins(1, 3, 0, 0));
+	route(r, 2, to_pins(1, 4, 0, 0));
+	route(r, 9, to_msi(9));
+	for (unsigned int i = 1; i < 3; i++)
+		irq_source_set(&r->in[i], true);
+	r->pins.nr_levels = 0;
+	table[1] = to_pins(1, 4, 0, 0);
+	table[2] = to_pins(2, 3, 12, 0);
+	assert_int_equal(gsi_swap(&r->table, table, 3), 0);
+	assert_int_equal(r->pins.nr_levels, 1);
+	heard(r, 0, 12, true);
+	assert_int_equal(r->gsi[9].route.kind, GSI_NOWHERE);
+}
+
+static void swap_sends_what_its_new_messages_have_cause_for(void **state)
+{
+	struct rig *r = *state;
+	struct gsi_route table[NR] = { { 0 } };
+
+	irq_source_set(&r->in[1], true);
+	table[0] = to_msi(0x60);
+	table[1] = to_msi(0x61);
+	assert_int_equal(gsi_swap(&r->table, table, NR), 0);
+	assert_int_equal(r->msi.nr, 1);
+	assert_int_equal(r->msi.message[0].data, 0x61);
+	assert_int_equal(gsi_swap(&r->table, table, NR), 0);
+	assert_int_equal(r->msi.nr, 1);
+}
+
+static void impossible_routes_are_refused_and_change_nothing(void **state)
+{
+	struct rig *r = *state;
+	struct gsi_route bad[] = {
+		to_pins(0, 0, 0, 0),	      to_pins(1, 2 * PINS, 0, 0),
+		to_pins(2, 1, 1, 0),	      to_pins(3, 1, 2, 1),
+		to_pins(3, 1, 2, 2),	      to_pins(1, 0, 0, 0),
+		to_pins(1, 0, 0, 0),	      to_pins(1, 0, 0, 0),
+		{ .kind = (enum gsi_kind)7 },
+	};
+	struct gsi_route table[NR + 1] = { { 0 } };
+
+	bad[5].nr_pins = GSI_PINS + 1;
+	bad[6].pin[0].chip = GSI_CHIPS;
+	bad[7].pin[0].pin = PINS;
+	route(r, 3, to_pins(1, 6, 0, 0));
+	irq_source_set(&r->in[3], true);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(gsi_route(&r->table, 3, &bad[i]), -EINVAL);
+		table[0] = to_pins(1, 1, 0, 0);
+		table[NR - 1] = bad[i];
+		assert_int_equal(gsi_swap(&r->table, table, NR), -EINVAL);
+		assert_int_equal(r->gsi[0].route.kind, GSI_NOWHERE);
+		assert_int_equal(r->gsi[3].route.kind, GSI_TO_PINS);
+	}
+	assert_int_equal(gsi_route(&r->table, NR, &table[0]), -EINVAL);
+	assert_int_equal(gsi_route(&r->table, UINT32_MAX, &table[0]), -EINVAL);
+	table[NR - 1] = to_nowhere;
+	assert_int_equal(gsi_swap(&r->table, table, NR + 1), -EINVAL);
+	assert_int_equal(gsi_pulse(&r->table, NR), IRQ_DROPPED);
+	assert_int_equal(r->pins.nr_levels, 1);
+	assert_true(r->chip[0][6].high);
+}
+
+static void pulse_is_a_message_or_pins_up_and_down(void **state)
+{
+	struct rig *r = *state;
+
+	route(r, 1, to_msi(0x31));
+	route(r, 2, to_pins(2, 1, 8, 0));
+	assert_int_equal(gsi_pulse(&r->table, 1), IRQ_QUEUED);
+	assert_int_equal(r->msi.nr, 1);
+	assert_int_equal(gsi_pulse(&r->table, 2), IRQ_QUEUED);
+	assert_int_equal(r->pins.nr_levels, 4);
+	heard(r, 0, 1, true);
+	heard(r, 1, 8, true);
+	heard(r, 2, 1, false);
+	heard(r, 3, 8, false);
+	irq_line_set_next(&r->chip[0][5], NULL, 0);
+	route(r, 2, to_pins(1, 5, 0, 0));
+	assert_int_equal(gsi_pulse(&r->table, 2), IRQ_DROPPED);
+	assert_int_equal(r->table.nr_pending, 0);
+}
+
+static void pulse_of_a_high_input_is_merged_and_leaves_it_high(void **state)
+{
+	struct rig *r = *state;
+
+	route(r, 2, to_pins(1, 1, 0, 0));
+	irq_source_set(&r->in[2], true);
+	assert_int_equal(gsi_pulse(&r->table, 2), IRQ_MERGED);
+	assert_int_equal(r->pins.nr_levels, 1);
+	assert_true(r->chip[0][1].high);
+	assert_int_equal(r->gsi[2].stage.count.coalesced, 1);
+}
+
+static void refused_pulse_keeps_the_pins_up_until_it_is_heard(void **state)
+{
+	struct rig *r = *state;
+
+	route(r, 2, to_pins(1, 1, 0, 0));
+	r->pins.refuse = true;
+	assert_int_equal(gsi_pulse(&r->table, 2), IRQ_LATCHED);
+	assert_int_equal(gsi_pulse(&r->table, 2), IRQ_MERGED);
+	/* A level in between neither ends it nor is it lost. */
+	assert_int_equal(irq_source_set(&r->in[2], true), IRQ_MERGED);
+	assert_int_equal(irq_source_set(&r->in[2], false), IRQ_MERGED);
+	r->pins.refuse = false;
+	gsi_flush(&r->table);
+	assert_int_equal(r->pins.nr_levels, 2);
+	heard(r, 0, 1, true);
+	heard(r, 1, 1, false);
+	assert_int_equal(r->table.nr_pending, 0);
+	assert_int_equal(r->gsi[2].stage.count.fired, 1);
+	assert_int_equal(r->gsi[2].stage.count.latched, 1);
+	assert_int_equal(r->gsi[2].stage.count.coalesced, 3);
+}
+
+static void entry_shows_its_route_level_and_pending_event(void **state)
+{
+	struct rig *r = *state;
+	const struct irq_stage *s = &r->gsi[11].stage;
+	struct irq_view v = { .level = -1 };
+	struct irq_edge e;
+
+	assert_string_equal(s->ops->kind, "gsi");
+	s->ops->view(s, &v);
+	assert_string_equal(v.name, "GSI 11 nowhere");
+	assert_int_equal(v.level, 0);
+	assert_false(s->ops->edge(s, 0, &e));
+	route(r, 11, to_pins(2, 3, 9, 0));
+	irq_source_set(&r->in[11], true);
+	s->ops->view(s, &v);
+	assert_string_equal(v.name, "GSI 11 to pins");
+	assert_int_equal(v.level, 1);
+	assert_int_equal(v.pending, 0);
+	assert_true(s->ops->edge(s, 0, &e));
+	assert_ptr_equal(e.to, &r->chip[0][3].stage);
+	assert_true(s->ops->edge(s, 1, &e));
+	assert_ptr_equal(e.to, &r->chip[1][1].stage);
+	assert_false(s->ops->edge(s, 2, &e));
+	r->msi.refuse = true;
+	route(r, 11, to_msi(1));
+	s->ops->view(s, &v);
+	assert_string_equal(v.name, "GSI 11 to MSI");
+	assert_int_equal(v.pending, 1);
+	assert_true(s->ops->edge(s, 0, &e));
+	assert_ptr_equal(e.to, &r->msi.stage);
+	assert_false(s->ops->edge(s, 1, &e));
+	gsi_table_set_msi(&r->table, NULL);
+	assert_false(s->ops->edge(s, 0, &e));
+	/* The input leads to the entry, and is named. */
+	r->gsi[11].line.stage.ops->view(&r->gsi[11].line.stage, &v);
+	assert_string_equal(v.name, "GSI 11");
+	assert_true(
+		r->gsi[11].line.stage.ops->edge(&r->gsi[11].line.stage, 0, &e));
+	assert_ptr_equal(e.to, s);
+	assert_int_equal(e.pin, 11);
+}
+
+static void all_4096_entries_work_on_one_pin(void **state)
+{
+	static struct gsi gsi[GSI_MAX];
+	static struct irq_source in[GSI_MAX];
+	static struct gsi_route routes[GSI_MAX];
+	static struct sink_record sink;
+	struct irq_line pin;
+	struct gsi_table t;
+
+	(void)state;
+	sink_record_init(&sink);
+	irq_line_init(&pin, "", &sink.stage, 0);
+	gsi_table_init(&t, gsi, GSI_MAX, &sink.stage);
+	gsi_table_set_chip(&t, 2, &pin, 1);
+	for (uint32_t i = 0; i < GSI_MAX; i++) {
+		routes[i] = (struct gsi_route){ .kind = GSI_TO_PINS,
+						.nr_pins = 1,
+						.pin = { { .chip = 2 } } };
+		irq_source_connect(&in[i], gsi_line(&t, i));
+	}
+	assert_int_equal(gsi_swap(&t, routes, GSI_MAX), 0);
+	irq_source_set(&in[GSI_MAX - 1], true);
+	irq_source_set(&in[0], true);
+	irq_source_set(&in[GSI_MAX - 1], false);
+	assert_int_equal(sink.nr_levels, 1);
+	for (uint32_t i = 0; i < GSI_MAX; i++) {
+		routes[i] = to_msi(i);
+		assert_int_equal(gsi_route(&t, i, &routes[i]), 0);
+	}
+	assert_int_equal(sink.nr_levels, 2);
+	assert_int_equal(sink.nr, 1);
+	for (uint32_t i = 0; i < GSI_MAX; i++)
+		gsi_pulse(&t, i);
+	assert_int_equal(sink.nr, 1 + GSI_MAX);
+	gsi_table_fini(&t);
+	assert_null(pin.sources);
+}
+
+/*
+ * ---- Routing under traffic, against a model --------------------------------
+ */
+
+#define STEPS 100000
+
+struct model {
+	struct gsi_route route[NR];
+	bool in[NR];
+	bool pending[NR];
+	bool believed[2 * PINS]; /* what the sink was told */
+};
+
+static bool leads_to(const struct gsi_route *r, unsigned int pin)
+{
+	for (unsigned int i = 0; i < r->nr_pins; i++)
+		if (r->pin[i].chip == pin / PINS && r->pin[i].pin == pin % PINS)
+			return r->kind == GSI_TO_PINS;
+	return false;
+}
+
+static bool model_pin(const struct model *m, unsigned int pin)
+{
+	for (unsigned int i = 0; i < NR; i++)
+		if (m->in[i] && leads_to(&m->route[i], pin))
+			return true;
+	return false;
+}
+
+static void model_event(struct model *m, unsigned int i)
+{
+	if (m->route[i].kind == GSI_TO_MSI)
+		m->pending[i] = true;
+}
+
+static void model_route(struct model *m, unsigned int i, struct gsi_route to)
+{
+	bool was_msi = m->route[i].kind == GSI_TO_MSI;
+
+	m->route[i] = to;
+	if (to.kind != GSI_TO_MSI)
+		m->pending[i] = false;
+	else if (!was_msi && m->in[i])
+		m->pending[i] = true;
+}
+
+static struct gsi_route any_route(const struct rig *r, unsigned int gsi)
+{
+	unsigned int nr = 1 + (unsigned int)rand() % GSI_PINS;
+	unsigned int first = (unsigned int)rand() % (2 * PINS);
+
+	/* An event that waits would pulse pins: that has its own test. */
+	if (r->gsi[gsi].pending || rand() % 4 == 0)
+		return to_msi(gsi);
+	if (rand() % 8 == 0)
+		return to_nowhere;
+	return to_pins(nr, first, (first + 3) % (2 * PINS),
+		       (first + 7) % (2 * PINS));
+}
+
+static void step(struct rig *r, struct model *m)
+{
+	unsigned int i = (unsigned int)rand() % NR;
+	struct gsi_route table[NR];
+
+	switch (rand() % 16) {
+	case 0:
+		for (i = 0; i < NR; i++) {
+			table[i] = any_route(r, i);
+			model_route(m, i, table[i]);
+		}
+		assert_int_equal(gsi_swap(&r->table, table, NR), 0);
+		break;
+	case 1:
+	case 2:
+	case 3:
+		table[0] = any_route(r, i);
+		model_route(m, i, table[0]);
+		assert_int_equal(gsi_route(&r->table, i, &table[0]), 0);
+		break;
+	case 4:
+		if (m->route[i].kind != GSI_TO_PINS) {
+			model_event(m, i);
+			gsi_pulse(&r->table, i);
+		}
+		break;
+	case 5:
+		r->pins.refuse = !r->pins.refuse;
+		for (i = 0; i < 2 * PINS; i++)
+			irq_line_flush(&r->chip[i / PINS][i % PINS]);
+		break;
+	case 6:
+		r->msi.refuse = !r->msi.refuse;
+		gsi_flush(&r->table);
+		break;
+	default:
+		if (!m->in[i])
+			model_event(m, i);
+		m->in[i] = !m->in[i];
+		irq_source_set(&r->in[i], m->in[i]);
+	}
+}
+
+/* One step moves a pin at most once, and only one that has to move. */
+static void compare_pins(struct rig *r, struct model *m)
+{
+	bool moved[2 * PINS] = { false };
+
+	for (unsigned int i = 0; i < r->pins.nr_levels; i++) {
+		uint32_t pin = r->pins.level[i].pin;
+
+		assert_false(moved[pin]);
+		moved[pin] = true;
+		assert_int_not_equal(m->believed[pin], r->pins.level[i].high);
+		m->believed[pin] = r->pins.level[i].high;
+	}
+	r->pins.nr_levels = 0;
+	for (unsigned int p = 0; p < 2 * PINS; p++) {
+		const struct irq_line *line = &r->chip[p / PINS][p % PINS];
+
+		assert_int_equal(line->high, model_pin(m, p));
+		assert_int_equal(line->told, m->believed[p]);
+		if (!r->pins.refuse)
+			assert_int_equal(line->told, line->high);
+	}
+}
+
+static void compare_messages(struct rig *r, struct model *m)
+{
+	uint32_t nr_pending = 0;
+
+	for (unsigned int i = 0; i < r->msi.nr; i++) {
+		uint32_t gsi = r->msi.message[i].data;
+
+		assert_true(gsi < NR && m->pending[gsi]);
+		m->pending[gsi] = false;
+	}
+	r->msi.nr = 0;
+	for (unsigned int i = 0; i < NR; i++) {
+		assert_int_equal(r->gsi[i].pending, m->pending[i]);
+		assert_true(r->msi.refuse || !m->pending[i]);
+		nr_pending += m->pending[i];
+	}
+	assert_int_equal(r->table.nr_pending, nr_pending);
+}
+
+static void routes_change_under_traffic_without_loss_or_glitch(void **state)
+{
+	struct rig *r = *state;
+	struct model m = { .route = { { 0 } } };
+
+	srand(3);
+	for (unsigned int i = 0; i < STEPS; i++) {
+		step(r, &m);
+		compare_pins(r, &m);
+		compare_messages(r, &m);
+	}
+}
+
+/* A listener that refuses every other change, by chance. */
+struct moody {
+	struct irq_stage stage;
+	bool steady; /* takes all */
+	bool high;
+	unsigned int rises;
+};
+
+static enum irq_result moody_set(struct irq_stage *s, uint32_t pin, bool high)
+{
+	struct moody *m = container_of(s, struct moody, stage);
+
+	(void)pin;
+	if (!m->steady && rand() % 2)
+		return IRQ_REFUSED;
+	assert_int_not_equal(m->high, high);
+	m->high = high;
+	m->rises += high;
+	return IRQ_QUEUED;
+}
+
+static const struct irq_stage_ops moody_ops = {
+	.kind = "moody",
+	.set = moody_set,
+};
+
+static void every_pulse_is_heard_after_it_was_made(void **state)
+{
+	struct rig *r = *state;
+	struct moody m = { .stage.ops = &moody_ops };
+	unsigned int due = 0;
+
+	srand(4);
+	irq_line_set_next(&r->chip[0][0], &m.stage, 0);
+	route(r, 0, to_pins(2, 0, 1, 0));
+	for (unsigned int i = 0; i < STEPS; i++) {
+		m.steady = rand() % 8 == 0;
+		switch (m.steady ? 3 : rand() % 4) {
+		case 0:
+			due = m.rises + 1;
+			gsi_pulse(&r->table, 0);
+			break;
+		case 1:
+			irq_line_flush(&r->chip[0][0]);
+			break;
+		default:
+			gsi_flush(&r->table);
+			irq_line_flush(&r->chip[0][0]);
+		}
+		assert_true(r->gsi[0].pending || m.rises >= due);
+		if (!m.steady)
+			continue;
+		assert_int_equal(r->table.nr_pending, 0);
+		assert_false(m.high || r->chip[0][0].high);
+	}
+	assert_true(r->gsi[0].stage.count.latched > 1000);
+}
+
+int main(void)
+{
+#define WITH_RIG(t) cmocka_unit_test_setup_teardown(t, two_chips, done)
+	const struct CMUnitTest tests[] = {
+		WITH_RIG(entry_leads_nowhere_at_first),
+		WITH_RIG(level_reaches_all_three_pins),
+		WITH_RIG(two_gsis_on_one_pin_are_wired_or),
+		WITH_RIG(rise_is_one_message_and_a_fall_is_none),
+		WITH_RIG(
+			refused_message_stays_pending_also_when_the_input_falls),
+		WITH_RIG(event_takes_a_pending_one_along),
+		WITH_RIG(pending_messages_wait_for_somebody_to_take_them),
+		WITH_RIG(pending_message_leaves_with_the_route_of_that_moment),
+		WITH_RIG(high_input_that_becomes_an_msi_sends_it_once),
+		WITH_RIG(high_input_that_becomes_an_msi_may_be_refused),
+		WITH_RIG(pending_event_follows_its_gsi_to_pins),
+		WITH_RIG(only_a_route_to_nowhere_drops_a_pending_event),
+		WITH_RIG(new_pins_rise_before_old_ones_fall),
+		WITH_RIG(low_input_changes_its_route_in_silence),
+		WITH_RIG(pin_that_one_gsi_leaves_to_another_never_moves),
+		WITH_RIG(swap_sends_what_its_new_messages_have_cause_for),
+		WITH_RIG(impossible_routes_are_refused_and_change_nothing),
+		WITH_RIG(pulse_is_a_message_or_pins_up_and_down),
+		WITH_RIG(pulse_of_a_high_input_is_merged_and_leaves_it_high),
+		WITH_RIG(refused_pulse_keeps_the_pins_up_until_it_is_heard),
+		WITH_RIG(entry_shows_its_route_level_and_pending_event),
+		WITH_RIG(routes_change_under_traffic_without_loss_or_glitch),
+		WITH_RIG(every_pulse_is_heard_after_it_was_made),
+		cmocka_unit_test(all_4096_entries_work_on_one_pin),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
