@@ -7,14 +7,16 @@
  *
  * Threads   the walk by the thread that owns the stages; the copy anybody
  * Memory    grown by the walk, freed by irq_graph_fini()
- * Limits    a stage is visited once, so loops end; GRAPH_MAX nodes
+ * Limits    a stage is visited once, so loops end; IRQ_GRAPH_MAX nodes and
+ *           four times as many edges
  */
 #ifndef IRQ_GRAPH_H
 #define IRQ_GRAPH_H
 
 #include "irq/stage.h"
 
-#define IRQ_GRAPH_MAX 65536
+#define IRQ_GRAPH_MAX	    65536
+#define IRQ_GRAPH_EDGES_MAX (4 * IRQ_GRAPH_MAX)
 
 struct irq_graph_node {
 	const struct irq_stage *stage; /* who it was; not to be followed */
@@ -38,7 +40,8 @@ void irq_graph_init(struct irq_graph *g);
 void irq_graph_fini(struct irq_graph *g);
 
 /* Add @from and all that it leads to and that is not there yet.  -ENOMEM,
- * -ENOSPC (too many); what was added so far stays and is consistent. */
+ * -ENOSPC (too many); what was added so far stays and is consistent, but not
+ * all that it leads to may be there. */
 int irq_graph_add(struct irq_graph *g, struct irq_stage *from);
 
 #endif
