@@ -248,6 +248,7 @@ int vu_conn_run(int sock, struct pciring *p, uint16_t function)
 	memset(c, 0, offsetof(struct vu_conn, out));
 	c->sock = sock;
 	c->p = p;
+	vu_intx_init(&c->intx);
 	err = pciring_function_info(p, function, &c->info);
 	if (!err)
 		do
@@ -258,6 +259,7 @@ int vu_conn_run(int sock, struct pciring *p, uint16_t function)
 		  BDF_ARG(function), (unsigned long long)c->messages,
 		  (unsigned long long)c->posted,
 		  (unsigned long long)c->refused);
+	vu_intx_fini(&c->intx);
 	vu_dma_fini(&c->dma);
 	free(c);
 	return err;

@@ -9,12 +9,13 @@
  * Threads   one thread per connection; connections share nothing
  * Memory    one allocation per connection, none per message
  * Trust     nothing a client sends is believed; every descriptor that it sent
- *           is closed before its message is answered
+ *           is closed before its message is answered, but for the two of INTx
  */
 #ifndef VFIO_USER_CONN_H
 #define VFIO_USER_CONN_H
 
 #include "apps/vfio-user/dma.h"
+#include "apps/vfio-user/intx.h"
 #include "apps/vfio-user/wire.h"
 #include "ring/pciring.h"
 
@@ -25,7 +26,8 @@ struct vu_message {
 	size_t length; /* of the payload in vu_conn.in */
 	size_t answer; /* of the reply's payload in vu_conn.out */
 	unsigned int nr_fds;
-	int fds[VU_MAX_FDS]; /* owned; a handler may only borrow them */
+	/* Owned; a handler that keeps them says so by making nr_fds 0. */
+	int fds[VU_MAX_FDS];
 };
 
 struct vu_conn {
@@ -33,6 +35,7 @@ struct vu_conn {
 	struct pciring *p; /* borrowed */
 	struct pciring_function_info info;
 	struct vu_dma dma;
+	struct vu_intx intx;
 	bool negotiated;
 	uint64_t messages;
 	uint64_t posted;  /* writes that went without waiting */

@@ -3,7 +3,7 @@
  * How: SET_IRQS is one kind of data and one action; what a client may say of
  * a range is decided first, then it is one call of libpciring.
  *
- *             NONE                BOOL              EVENTFD
+ *   MSI-X     NONE                BOOL              EVENTFD
  * MASK        latch               latch those set   -EOPNOTSUPP
  * UNMASK      deliver             deliver those set -EOPNOTSUPP
  * TRIGGER     fire; count 0: all  fire those set    bind; none given: unbind
@@ -20,12 +20,26 @@
 static uint32_t irq_count(const struct vu_conn *c, uint32_t index)
 {
 	switch (index) {
+	case VU_IRQ_INTX:
+		return c->info.intx_pin != 0;
 	case VU_IRQ_MSIX:
 		return c->info.msix_vectors;
 	case VU_IRQ_ERR:
 		return 1;
 	default:
 		return 0;
+	}
+}
+
+static uint32_t irq_flags(uint32_t index)
+{
+	switch (index) {
+	case VU_IRQ_INTX:
+		return VU_IRQ_EVENTFD | VU_IRQ_MASKABLE | VU_IRQ_AUTOMASKED;
+	case VU_IRQ_MSIX:
+		return VU_IRQ_EVENTFD | VU_IRQ_MASKABLE;
+	default:
+		return VU_IRQ_EVENTFD;
 	}
 }
 
@@ -38,9 +52,7 @@ int vu_irq_info(struct vu_conn *c)
 		return -EINVAL;
 	info.argsz = sizeof(info);
 	info.count = irq_count(c, info.index);
-	info.flags = info.count ? VU_IRQ_EVENTFD : 0;
-	if (info.index == VU_IRQ_MSIX && info.count)
-		info.flags |= VU_IRQ_MASKABLE;
+	info.flags = info.count ? irq_flags(info.index) : 0;
 	memcpy(c->out.payload, &info, sizeof(info));
 	c->m.answer = sizeof(info);
 	return 0;
@@ -48,13 +60,20 @@ int vu_irq_info(struct vu_conn *c)
 
 static int unbind(struct vu_conn *c, uint32_t start, uint32_t count)
 {
-	return count ? pciring_irq_bind(c->p, c->info.function, start, count,
-					NULL)
-		     : 0;
+	return pciring_irq_bind(c->p, c->info.function, start, count, NULL);
+}
+
+static int disable(struct vu_conn *c, uint32_t index, uint32_t count)
+{
+	if (!count)
+		return 0;
+	return index == VU_IRQ_INTX ? vu_intx_disable(c) : unbind(c, 0, count);
 }
 
 static int set_eventfds(struct vu_conn *c, const struct vu_set_irqs *set)
 {
+	if (set->index == VU_IRQ_INTX)
+		return vu_intx_eventfd(c, set->flags & VU_SET_ACTION);
 	if (!(set->flags & VU_SET_TRIGGER))
 		return -EOPNOTSUPP;
 	if (!c->m.nr_fds)
@@ -70,6 +89,18 @@ static unsigned int action_of(uint32_t flags)
 	if (flags & VU_SET_MASK)
 		return PCIRING_IRQ_MASK;
 	return flags & VU_SET_UNMASK ? PCIRING_IRQ_UNMASK : PCIRING_IRQ_TRIGGER;
+}
+
+static int control(struct vu_conn *c, const struct vu_set_irqs *set,
+		   uint32_t start, uint32_t count)
+{
+	unsigned int action = action_of(set->flags);
+
+	if (set->index == VU_IRQ_INTX)
+		return pciring_line_control(c->p, PCIRING_LINE_INTX,
+					    c->info.function, action);
+	return pciring_irq_control(c->p, c->info.function, start, count,
+				   action);
 }
 
 /* A byte for each vector says whether it is meant; neighbours go together. */
@@ -88,9 +119,7 @@ static int set_bools(struct vu_conn *c, const struct vu_set_irqs *set)
 			to++;
 			continue;
 		}
-		err = pciring_irq_control(c->p, c->info.function,
-					  set->start + from, to - from,
-					  action_of(set->flags));
+		err = control(c, set, set->start + from, to - from);
 		if (err)
 			return err;
 	}
@@ -136,11 +165,10 @@ int vu_irq_set(struct vu_conn *c)
 	if (set.index == VU_IRQ_ERR)
 		return set_error(c, &set);
 	if (!set.count)
-		return unbind(c, 0, count);
+		return disable(c, set.index, count);
 	if (set.flags & VU_SET_EVENTFD)
 		return set_eventfds(c, &set);
 	if (set.flags & VU_SET_BOOL)
 		return set_bools(c, &set);
-	return pciring_irq_control(c->p, c->info.function, set.start, set.count,
-				   action_of(set.flags));
+	return control(c, &set, set.start, set.count);
 }

@@ -3,8 +3,9 @@
  * irq.h - interrupts as a client sees them: GET_IRQ_INFO and SET_IRQS
  *
  * The client holds the MSI-X table; we hand its eventfds to the service, which
- * writes them itself.  A kind of interrupt that the function does not have
- * has a count of 0.
+ * writes them itself.  So it is with the line (apps/vfio-user/intx.h).  A kind
+ * of interrupt that the function does not have has a count of 0; MSI is none
+ * of a client's kinds, which gets MSI-X.
  */
 #ifndef VFIO_USER_IRQ_H
 #define VFIO_USER_IRQ_H

@@ -141,8 +141,9 @@ enum vu_irq_index {
 	VU_NR_IRQS,
 };
 
-#define VU_IRQ_EVENTFD	1u
-#define VU_IRQ_MASKABLE 2u
+#define VU_IRQ_EVENTFD	  1u
+#define VU_IRQ_MASKABLE	  2u
+#define VU_IRQ_AUTOMASKED 4u /* by each signal, until UNMASK */
 
 struct vu_irq_info {
 	uint32_t argsz;

@@ -5,7 +5,8 @@
  * Defines pciring_*() for the program that includes it, which must be exactly
  * one file of it: as part of an archive it would get in the real one's way.
  * One function with a BAR0 of 4 KiB, a BAR4 of 16 KiB, 256 bytes of
- * configuration space and FAKE_VECTORS vectors; all of its bytes are memory.
+ * configuration space, FAKE_VECTORS vectors and a line that fake_line() raises
+ * and lowers; all of its bytes are memory.
  *
  * Threads   the caller's; the fake itself has none and locks nothing
  */
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "ring/base.h"
+#include "ring/discard.h"
 #include "ring/pciring.h"
 
 #define FAKE_FUNCTION 8 /* 00:01.0 */
@@ -43,15 +45,22 @@ struct pciring {
 	int bound[FAKE_VECTORS]; /* owned; -1: none */
 	bool masked[FAKE_VECTORS];
 	bool latched[FAKE_VECTORS];
+	struct {
+		int fd, resample; /* owned; -1: none */
+		bool high, busy, masked;
+		unsigned int binds;
+	} line;
 };
 
 static struct pciring fake;
+static unsigned int fake_pin = 1; /* 0: the function has no line */
 
 static inline struct pciring *fake_init(void)
 {
 	fake = (struct pciring){ 0 };
 	for (unsigned int i = 0; i < FAKE_VECTORS; i++)
 		fake.bound[i] = -1;
+	fake.line.fd = fake.line.resample = -1;
 	for (unsigned int i = 0; i < sizeof(fake.config); i++)
 		fake.config[i] = (uint8_t)i;
 	return &fake;
@@ -62,6 +71,10 @@ static inline void fake_fini(void)
 	for (unsigned int i = 0; i < FAKE_VECTORS; i++)
 		if (fake.bound[i] >= 0)
 			close(fake.bound[i]);
+	if (fake.line.fd >= 0)
+		close(fake.line.fd);
+	if (fake.line.resample >= 0)
+		close(fake.line.resample);
 }
 
 static inline void fake_fire(struct pciring *p, unsigned int vector)
@@ -74,6 +87,23 @@ static inline void fake_fire(struct pciring *p, unsigned int vector)
 		p->latched[vector] = true;
 }
 
+static inline void fake_line_signal(struct pciring *p)
+{
+	const uint64_t one = 1;
+
+	if (!p->line.high || p->line.busy || p->line.masked || p->line.fd < 0)
+		return;
+	p->line.busy = write(p->line.fd, &one, sizeof(one)) == sizeof(one);
+}
+
+static inline void fake_line(struct pciring *p, bool high)
+{
+	if (p->line.high == high)
+		return;
+	p->line.high = high;
+	fake_line_signal(p);
+}
+
 int pciring_function_info(struct pciring *p, uint16_t function,
 			  struct pciring_function_info *info)
 {
@@ -82,6 +112,7 @@ int pciring_function_info(struct pciring *p, uint16_t function,
 	*info = (struct pciring_function_info){
 		.function = function,
 		.msix_vectors = FAKE_VECTORS,
+		.intx_pin = (uint16_t)fake_pin,
 		.config_size = sizeof(p->config),
 		.bar_size = { [0] = sizeof(p->bar0), [4] = sizeof(p->bar4) },
 	};
@@ -230,6 +261,56 @@ int pciring_irq_control(struct pciring *p, uint16_t function,
 			fake_fire(p, i);
 	}
 	return p->fail;
+}
+
+static inline int fake_eventfd(int fd)
+{
+	return fd < 0 || fd_is_eventfd(fd) == 1 ? 0 : -EINVAL;
+}
+
+int pciring_line_bind(struct pciring *p, unsigned int kind, uint32_t number,
+		      int fd, int resample_fd)
+{
+	assert(kind == PCIRING_LINE_INTX && number == FAKE_FUNCTION &&
+	       fake_pin);
+	assert(fd >= 0 || resample_fd < 0);
+	if (p->fail)
+		return p->fail;
+	if (fake_eventfd(fd) || fake_eventfd(resample_fd))
+		return -EINVAL;
+	if (p->line.fd >= 0)
+		close(p->line.fd);
+	if (p->line.resample >= 0)
+		close(p->line.resample);
+	p->line.fd = fd >= 0 ? dup(fd) : -1;
+	p->line.resample = resample_fd >= 0 ? dup(resample_fd) : -1;
+	p->line.busy = false;
+	p->line.binds++;
+	fake_line_signal(p);
+	return 0;
+}
+
+int pciring_line_control(struct pciring *p, unsigned int kind, uint32_t number,
+			 unsigned int action)
+{
+	const uint64_t one = 1;
+
+	assert(kind == PCIRING_LINE_INTX && number == FAKE_FUNCTION &&
+	       fake_pin);
+	if (p->fail)
+		return p->fail;
+	if (action == PCIRING_IRQ_TRIGGER) {
+		if (p->line.fd >= 0 &&
+		    write(p->line.fd, &one, sizeof(one)) != sizeof(one))
+			return -EIO;
+		return 0;
+	}
+	p->line.masked = action == PCIRING_IRQ_MASK;
+	if (action == PCIRING_IRQ_UNMASK) {
+		p->line.busy = false;
+		fake_line_signal(p);
+	}
+	return 0;
 }
 
 #endif

@@ -10,6 +10,8 @@
 #define MASK	0x08u
 #define UNMASK	0x10u
 #define TRIGGER 0x20u
+#define INTX	0
+#define MSI	1
 #define MSIX	2
 
 /* How often @fd was written since the last look. */
@@ -44,9 +46,27 @@ static const struct judged judged[] = {
 	{ 2, NONE | UNMASK, 0, 0, 0, EINVAL },
 	{ 2, BOOL | TRIGGER, 0, 0, 0, EINVAL },
 	{ 2, EVENTFD | TRIGGER, 0, 0, 0, EINVAL },
+	/* The one line: a descriptor or none. */
+	{ INTX, EVENTFD | TRIGGER, 0, 1, 1, 0 },
+	{ INTX, EVENTFD | TRIGGER, 0, 1, 0, 0 },
+	{ INTX, EVENTFD | TRIGGER, 0, 1, 2, EINVAL },
+	{ INTX, EVENTFD | UNMASK, 0, 1, 1, 0 },
+	{ INTX, EVENTFD | UNMASK, 0, 1, 0, 0 },
+	{ INTX, EVENTFD | UNMASK, 0, 1, 2, EINVAL },
+	{ INTX, EVENTFD | MASK, 0, 1, 1, EOPNOTSUPP },
+	{ INTX, EVENTFD | MASK, 0, 1, 0, EOPNOTSUPP },
+	{ INTX, EVENTFD | TRIGGER, 0, 0, 0, EINVAL },
+	{ INTX, EVENTFD | TRIGGER, 0, 2, 2, EINVAL },
+	{ INTX, EVENTFD | TRIGGER, 1, 1, 1, EINVAL },
+	{ INTX, NONE | TRIGGER, 0, 1, 0, 0 },
+	{ INTX, NONE | MASK, 0, 1, 0, 0 },
+	{ INTX, NONE | UNMASK, 0, 1, 0, 0 },
+	{ INTX, NONE | UNMASK, 0, 2, 0, EINVAL },
+	{ INTX, NONE | UNMASK, 0, 0, 0, EINVAL },
+	{ INTX, BOOL | UNMASK, 0, 1, 0, EINVAL },
 	/* What the function does not have. */
-	{ 0, EVENTFD | TRIGGER, 0, 1, 1, EINVAL },
-	{ 0, EVENTFD | UNMASK, 0, 1, 1, EINVAL },
+	{ MSI, EVENTFD | TRIGGER, 0, 1, 1, EINVAL },
+	{ MSI, NONE | MASK, 0, 1, 0, EINVAL },
 	{ 4, EVENTFD | TRIGGER, 0, 1, 1, EINVAL },
 	/* An error interrupt, which never comes, may be bound. */
 	{ 3, EVENTFD | TRIGGER, 0, 1, 1, 0 },
@@ -103,8 +123,11 @@ static void the_whole_matrix(void **state)
 
 		if (err != -j->error)
 			fail_msg("line %zu: %d", i, err);
-		/* What stays open is what the service has bound. */
+		/* What stays open is what is bound, or remembered. */
 		assert_int_equal(set(s, NONE | TRIGGER, 0, 0, NULL, 0), 0);
+		assert_int_equal(vfio_raw_set_irqs(&s->v, INTX, NONE | TRIGGER,
+						   0, 0, NULL, 0),
+				 0);
 		if (vfio_count_fds(0) != before)
 			fail_msg("line %zu: a descriptor stayed", i);
 	}
