@@ -73,14 +73,27 @@ int rig_take_back(struct rig *rig)
 	return err;
 }
 
+int rig_plug(struct rig *rig, uint16_t bdf, struct function **out)
+{
+	char error[128] = "";
+
+	return machine_plug(rig->machine, bdf, device_type_find("rng"), NULL, 0,
+			    out, error, sizeof(error));
+}
+
 int rig_init(struct rig *rig, uint16_t scope, bool remote)
 {
 	const struct link_options opt = {
 		.scope = scope,
-		.bdf = RIG_BDF,
 		.remote = remote,
 	};
-	char error[128] = "";
+
+	return rig_init_link(rig, &opt);
+}
+
+int rig_init_link(struct rig *rig, const struct link_options *options)
+{
+	struct link_options opt = *options;
 	int err;
 
 	memset(rig, 0, sizeof(*rig));
@@ -90,8 +103,8 @@ int rig_init(struct rig *rig, uint16_t scope, bool remote)
 	err = machine_create("rig", &rig->machine);
 	if (err)
 		return err;
-	err = machine_plug(rig->machine, RIG_BDF, device_type_find("rng"), NULL,
-			   0, &rig->function, error, sizeof(error));
+	opt.bdf = RIG_BDF;
+	err = rig_plug(rig, RIG_BDF, &rig->function);
 	if (err)
 		return err;
 	err = channel_create(&rig->service, 1, 1);
@@ -121,14 +134,14 @@ void rig_fini(struct rig *rig)
 	close(rig->mem_fd);
 }
 
-uint64_t rig_access(struct rig *rig, uint8_t op, uint8_t space,
-		    uint64_t address, uint8_t size, uint64_t value)
+uint64_t rig_access_to(struct rig *rig, uint16_t bdf, uint8_t op, uint8_t space,
+		       uint64_t address, uint8_t size, uint64_t value)
 {
 	struct msg_access a = {
 		.address = address,
 		.value = value,
 		.seq = ++rig->seq,
-		.function = RIG_BDF,
+		.function = bdf,
 		.space = space,
 		.size = size,
 		.op = op,
@@ -139,31 +152,43 @@ uint64_t rig_access(struct rig *rig, uint8_t op, uint8_t space,
 	return answer;
 }
 
+uint64_t rig_access(struct rig *rig, uint8_t op, uint8_t space,
+		    uint64_t address, uint8_t size, uint64_t value)
+{
+	return rig_access_to(rig, RIG_BDF, op, space, address, size, value);
+}
+
 /* ---- The driver's way in ---------------------------------------------------- */
+
+static uint64_t port_access(struct rig_port *port, uint8_t op, uint8_t space,
+			    uint64_t address, unsigned int size, uint64_t value)
+{
+	return rig_access_to(port->rig, port->function->vp.func.bdf, op, space,
+			     address, (uint8_t)size, value);
+}
 
 static uint32_t guest_config_read(void *ctx, uint32_t off, unsigned int size)
 {
-	return (uint32_t)rig_access(ctx, MSG_READ, PCIRING_SPACE_CONFIG, off,
-				    (uint8_t)size, 0);
+	return (uint32_t)port_access(ctx, MSG_READ, PCIRING_SPACE_CONFIG, off,
+				     size, 0);
 }
 
 static void guest_config_write(void *ctx, uint32_t off, unsigned int size,
 			       uint32_t value)
 {
-	rig_access(ctx, MSG_WRITE, PCIRING_SPACE_CONFIG, off, (uint8_t)size,
-		   value);
+	port_access(ctx, MSG_WRITE, PCIRING_SPACE_CONFIG, off, size, value);
 }
 
-static uint64_t bar_access(struct rig *rig, uint8_t op, unsigned int bar,
+static uint64_t bar_access(struct rig_port *port, uint8_t op, unsigned int bar,
 			   uint64_t off, unsigned int size, uint64_t value)
 {
-	const struct pci_bar *b = &rig->function->vp.func.bar[bar];
+	const struct pci_bar *b = &port->function->vp.func.bar[bar];
 
-	if (rig->link.scope == PCIRING_SCOPE_MACHINE)
-		return rig_access(rig, op, PCIRING_SPACE_MMIO,
-				  b->range.base + off, (uint8_t)size, value);
-	return rig_access(rig, op, (uint8_t)(PCIRING_SPACE_BAR0 + bar), off,
-			  (uint8_t)size, value);
+	if (port->rig->link.scope == PCIRING_SCOPE_MACHINE)
+		return port_access(port, op, PCIRING_SPACE_MMIO,
+				   b->range.base + off, size, value);
+	return port_access(port, op, (uint8_t)(PCIRING_SPACE_BAR0 + bar), off,
+			   size, value);
 }
 
 static uint64_t guest_bar_read(void *ctx, unsigned int bar, uint64_t off,
@@ -178,7 +203,8 @@ static void guest_bar_write(void *ctx, unsigned int bar, uint64_t off,
 	bar_access(ctx, MSG_WRITE, bar, off, size, value);
 }
 
-void rig_guest(struct rig *rig, struct guest *g)
+void rig_port_guest(struct rig_port *port, struct guest *g, uint64_t offset,
+		    uint64_t size)
 {
 	static const struct guest_ops ops = {
 		.config_read = guest_config_read,
@@ -187,12 +213,18 @@ void rig_guest(struct rig *rig, struct guest *g)
 		.bar_write = guest_bar_write,
 	};
 	struct guest_memory mem = {
-		.gpa = RIG_GPA,
-		.host = rig->mem,
-		.size = RIG_LENT,
+		.gpa = RIG_GPA + offset,
+		.host = port->rig->mem + offset,
+		.size = size,
 	};
 
-	guest_init(g, &ops, rig, &mem);
+	guest_init(g, &ops, port, &mem);
+}
+
+void rig_guest(struct rig *rig, struct guest *g)
+{
+	rig->port = (struct rig_port){ rig, rig->function };
+	rig_port_guest(&rig->port, g, 0, RIG_LENT);
 }
 
 bool rig_run(struct rig *rig, unsigned int turns)

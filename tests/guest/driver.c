@@ -89,6 +89,11 @@ void guest_add_status(struct guest *g, uint8_t bits)
 	set_common(g, GUEST_STATUS, 1, guest_status(g) | bits);
 }
 
+uint8_t guest_isr(struct guest *g)
+{
+	return (uint8_t)guest_read(g, GUEST_CAP_ISR, 0, 1);
+}
+
 int guest_reset(struct guest *g)
 {
 	unsigned int i;

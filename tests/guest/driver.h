@@ -47,6 +47,10 @@
 
 #define GUEST_NO_VECTOR 0xffff
 
+/* virtio 1.2, 4.1.4.5 */
+#define GUEST_ISR_QUEUE	 1u
+#define GUEST_ISR_CONFIG 2u
+
 /* virtio 1.2, 4.1.4.3: offsets in the common configuration */
 #define GUEST_DEVICE_FEATURE_SELECT 0
 #define GUEST_DEVICE_FEATURE	    4
@@ -193,6 +197,12 @@ void guest_msix_entry(struct guest *g, unsigned int v, uint64_t address,
 void guest_msix_control(struct guest *g, bool enable, bool mask_all);
 bool guest_msix_pending(struct guest *g, unsigned int v);
 
+/* The pin, for a driver that leaves MSI-X off: 1 is INTA, 0 there is none;
+ * COMMAND's bit that silences it; whether STATUS says there is cause. */
+unsigned int guest_intx_pin(struct guest *g);
+void guest_intx_disable(struct guest *g, bool on);
+bool guest_intx_status(struct guest *g);
+
 /* ---- Registers ----------------------------------------------------------- */
 
 uint64_t guest_read(struct guest *g, enum guest_structure s, uint32_t off,
@@ -209,6 +219,8 @@ void guest_window_write(struct guest *g, unsigned int bar, uint32_t off,
 uint8_t guest_status(struct guest *g);
 /* Add bits to what the status reads now. */
 void guest_add_status(struct guest *g, uint8_t bits);
+/* What the interrupt was for, which ends its cause: GUEST_ISR_*. */
+uint8_t guest_isr(struct guest *g);
 /* Write 0 and wait for 0; -1 if it does not come. */
 int guest_reset(struct guest *g);
 

@@ -10,10 +10,13 @@
 #define COMMAND	       0x04
 #define COMMAND_MEM    2u
 #define COMMAND_MASTER 4u
-#define STATUS_CAPS    0x10u
+#define COMMAND_NO_PIN 0x400u
 #define STATUS	       0x06
+#define STATUS_CAUSE   0x08u
+#define STATUS_CAPS    0x10u
 #define BAR0	       0x10
 #define CAP_POINTER    0x34
+#define PIN	       0x3d
 #define CAP_ID_MSIX    0x11
 #define CAP_ID_VENDOR  0x09
 
@@ -182,6 +185,24 @@ bool guest_msix_pending(struct guest *g, unsigned int v)
 				g->msix.pba + 8ull * (v / 64), 8) >>
 		       (v % 64) &
 	       1;
+}
+
+unsigned int guest_intx_pin(struct guest *g)
+{
+	return config(g, PIN, 1);
+}
+
+void guest_intx_disable(struct guest *g, bool on)
+{
+	const uint32_t command = config(g, COMMAND, 2);
+
+	set_config(g, COMMAND, 2,
+		   on ? command | COMMAND_NO_PIN : command & ~COMMAND_NO_PIN);
+}
+
+bool guest_intx_status(struct guest *g)
+{
+	return config(g, STATUS, 2) & STATUS_CAUSE;
 }
 
 /* ---- The configuration access capability -------------------------------- */

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * How: a function is built by its type's create(), wrapped by virtio_pci, and
- * joined to a link by exchanging two things only: the memory map of the virtio
- * core and the sink of the MSI-X bank.  With a remote link the bank's sink are
- * the eventfds alone, so an unbound vector stays pending; with a native one
- * the unbound vectors fall through to the link's interrupt ring.
+ * joined to a link by exchanging three things only: the memory map of the
+ * virtio core, the sink of the banks and the line of the pin.  With a remote
+ * link the bank's sink are the eventfds alone, so an unbound vector stays
+ * pending; with a native one the unbound vectors fall through to the link's
+ * interrupt ring, and while there are no others the bank has the ring for its
+ * sink itself: that is the common case, and one call less for each message.
  *
  * Queues with work put their function at the tail of the machine's active
  * list, once; a turn walks that list and nothing else.
  */
 #include "transport/machine/function.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -68,9 +71,15 @@ int function_create(struct machine *m, const struct device_type *type,
 	err = sink_eventfd_init(&f->eventfds, f->vp.func.msix.nr, NULL);
 	if (err)
 		goto fini_transport;
+	err = sink_line_init(&f->intx, f->line_name);
+	if (err)
+		goto fini_eventfds;
+	irq_line_init(&f->line, f->line_name, &f->intx.stage, 0);
 	*out = f;
 	return 0;
 
+fini_eventfds:
+	sink_eventfd_fini(&f->eventfds);
 fini_transport:
 	virtio_pci_fini(&f->vp);
 destroy_device:
@@ -85,9 +94,37 @@ void function_destroy(struct function *f)
 	assert(!f->link && !f->vp.func.root);
 	virtio_pci_fini(&f->vp);
 	function_deactivate(f);
+	sink_line_fini(&f->intx);
 	sink_eventfd_fini(&f->eventfds);
 	f->device->ops->destroy(f->device);
 	free(f);
+}
+
+void function_name(struct function *f)
+{
+	const uint16_t bdf = function_bdf(f);
+
+	snprintf(f->line_name, sizeof(f->line_name), "%02x:%02x.%x INTx",
+		 bdf >> 8, bdf >> 3 & 0x1fu, bdf & 7u);
+}
+
+/* Is there a vector that the ring must not have? */
+static bool needs_eventfds(const struct function *f)
+{
+	for (unsigned int v = 0; v < f->eventfds.nr; v++)
+		if (f->eventfds.fd[v] >= 0 || f->eventfds.masked[v])
+			return true;
+	return false;
+}
+
+void function_vectors_changed(struct function *f)
+{
+	struct link *l = f->link;
+	struct irq_stage *next = &f->eventfds.stage;
+
+	if (!l->remote && !needs_eventfds(f))
+		next = &l->ring.stage;
+	msi_bank_set_next(function_bank(f), next, l->remote);
 }
 
 void function_join(struct function *f, struct link *l)
@@ -95,7 +132,12 @@ void function_join(struct function *f, struct link *l)
 	assert(!f->link);
 	f->link = l;
 	f->eventfds.otherwise = l->remote ? NULL : &l->ring.stage;
-	msi_bank_set_next(function_bank(f), &f->eventfds.stage, l->remote);
+	function_vectors_changed(f);
+	if (!l->remote)
+		msi_bank_set_next(&f->vp.func.msi.bank, &l->ring.stage, false);
+	/* Who has one function, or its table, has a line for it alone. */
+	if (l->remote || l->scope == PCIRING_SCOPE_FUNCTION)
+		irq_source_connect(&f->vp.func.intx, &f->line);
 	virtio_set_memory(&f->vp.virtio, &l->map);
 }
 
@@ -110,6 +152,10 @@ static void function_unbind_all(struct function *f)
 		if (fd >= 0)
 			close(fd);
 	}
+	fd = sink_line_bind(&f->intx, -1);
+	if (fd >= 0)
+		close(fd);
+	sink_line_mask(&f->intx, false);
 }
 
 void function_leave(struct function *f)
@@ -118,9 +164,18 @@ void function_leave(struct function *f)
 	pci_func_reset(&f->vp.func);
 	virtio_set_memory(&f->vp.virtio, NULL);
 	msi_bank_set_next(function_bank(f), NULL, false);
+	msi_bank_set_next(&f->vp.func.msi.bank, NULL, false);
 	f->eventfds.otherwise = NULL;
 	function_unbind_all(f);
+	irq_source_connect(&f->vp.func.intx,
+			   pci_root_line(f->vp.func.root, &f->vp.func));
 	f->link = NULL;
+}
+
+void function_flush(struct function *f)
+{
+	msi_bank_flush(function_bank(f));
+	msi_bank_flush(&f->vp.func.msi.bank);
 }
 
 void function_quiesce(struct function *f)

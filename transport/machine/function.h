@@ -22,6 +22,22 @@ void function_join(struct function *f, struct link *l);
 /* Loop.  Reset to power-on state; nothing of the link is left in it. */
 void function_leave(struct function *f);
 
+/* Loop.  It has been plugged: name what is called after its address. */
+void function_name(struct function *f);
+
+/* Loop.  A vector was bound, unbound, masked or unmasked; nothing pending is
+ * lost by it. */
+void function_vectors_changed(struct function *f);
+
+/* Does its pin end at a line of its own, not at the root's? */
+static inline bool function_has_line(const struct function *f)
+{
+	return f->vp.func.intx.line == &f->line;
+}
+
+/* Loop.  The interrupt ring has room again. */
+void function_flush(struct function *f);
+
 /* Loop.  It has queues with work: a turn will run it. */
 void function_activate(struct function *f);
 

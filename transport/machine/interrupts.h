@@ -34,11 +34,13 @@ struct interrupts {
 	struct irq_pool pool;
 	struct irq_pool_slot slot[MACHINE_GSIS];
 	struct irq_line pin[IOAPIC_PINS]; /* of the controller, whosoever */
+	char name[IOAPIC_PINS][8];
 	struct sink_line eventfd[IOAPIC_PINS];
 	struct ioapic ioapic;
 	struct bus_range window; /* the I/O APIC's, while it is on the bus */
 	struct link *link;	 /* borrowed; who has the controller, or NULL */
 	uint16_t irqchip;	 /* PCIRING_IRQCHIP_* */
+	uint32_t owed; /* GSIs that left the ring, which had no room for it */
 };
 
 /* Control.  -errno of sink_line_init(). */
@@ -50,6 +52,9 @@ void interrupts_fini(struct interrupts *in);
 int interrupts_attach(struct interrupts *in, struct link *l, uint16_t irqchip);
 /* Nobody's again: eventfds closed, messages forgotten; levels stay. */
 void interrupts_detach(struct interrupts *in);
+
+/* PCIRING_IRQ_* for a line that has an eventfd; -EINVAL. */
+int eventfd_control(struct sink_line *s, unsigned int action);
 
 /* As link_line_bind() and link_line_control() for PCIRING_LINE_GSI. */
 int interrupts_bind(struct interrupts *in, uint32_t gsi, int fd, int *old);

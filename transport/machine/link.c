@@ -73,12 +73,19 @@ static int link_check(const struct machine *m, uint16_t scope, uint16_t bdf)
 	return 0;
 }
 
+/* Functions of such a link share the root's lines. */
+static bool has_root(const struct link_options *opt)
+{
+	return opt->scope == PCIRING_SCOPE_MACHINE && !opt->remote;
+}
+
 int link_attach(struct machine *m, struct link *l, struct channel *channel,
 		const struct link_options *opt)
 {
 	int err;
 
-	if (opt->scope > PCIRING_SCOPE_FUNCTION)
+	if (opt->scope > PCIRING_SCOPE_FUNCTION ||
+	    (opt->irqchip != PCIRING_IRQCHIP_NONE && !has_root(opt)))
 		return -EINVAL;
 	err = link_check(m, opt->scope, opt->bdf);
 	if (err)
@@ -90,6 +97,11 @@ int link_attach(struct machine *m, struct link *l, struct channel *channel,
 	l->remote = opt->remote;
 	gpa_map_init(&l->map);
 	sink_ring_init(&l->ring, channel);
+	if (has_root(opt)) {
+		err = interrupts_attach(&m->interrupts, l, opt->irqchip);
+		if (err)
+			return err;
+	}
 	l->next = m->links;
 	m->links = l;
 	for (struct function *f = m->functions; f; f = f->next)
@@ -107,6 +119,8 @@ void link_detach(struct link *l)
 	for (struct function *f = m->functions; f; f = f->next)
 		if (f->link == l)
 			function_leave(f);
+	if (m->interrupts.link == l)
+		interrupts_detach(&m->interrupts);
 	while (*p != l)
 		p = &(*p)->next;
 	*p = l->next;
@@ -174,7 +188,7 @@ int link_bind(struct link *l, uint16_t bdf, unsigned int vector, int fd,
 	if (vector >= f->eventfds.nr)
 		return -ERANGE;
 	*old = sink_eventfd_bind(&f->eventfds, vector, fd);
-	msi_bank_flush(function_bank(f));
+	function_vectors_changed(f);
 	return 0;
 }
 
@@ -210,8 +224,60 @@ int link_irq_control(struct link *l, uint16_t bdf, unsigned int start,
 			sink_eventfd_mask(&f->eventfds, v,
 					  action == PCIRING_IRQ_MASK);
 	}
-	msi_bank_flush(function_bank(f));
+	function_vectors_changed(f);
 	return 0;
+}
+
+/* The line of function @bdf, or NULL: there is none in this link. */
+static struct sink_line *link_line(const struct link *l, uint32_t bdf)
+{
+	struct function *f = NULL;
+
+	if (bdf <= UINT16_MAX)
+		f = link_find(l, (uint16_t)bdf);
+	if (!f || !function_has_line(f) ||
+	    !pci_config_get(&f->vp.func.config, PCI_INTERRUPT_PIN, 1))
+		return NULL;
+	return &f->intx;
+}
+
+/* The machine's GSIs, or NULL: they are not this link's. */
+static struct interrupts *link_gsis(const struct link *l)
+{
+	struct interrupts *in = &l->machine->interrupts;
+
+	return in->link == l ? in : NULL;
+}
+
+int link_line_bind(struct link *l, unsigned int kind, uint32_t number, int fd,
+		   int *old)
+{
+	struct interrupts *in = link_gsis(l);
+	struct sink_line *s;
+
+	if (kind > PCIRING_LINE_GSI)
+		return -EINVAL;
+	if (kind == PCIRING_LINE_GSI)
+		return in ? interrupts_bind(in, number, fd, old) : -ENOENT;
+	s = link_line(l, number);
+	if (!s)
+		return -ENOENT;
+	*old = sink_line_bind(s, fd);
+	return 0;
+}
+
+int link_line_control(struct link *l, unsigned int kind, uint32_t number,
+		      unsigned int action)
+{
+	struct interrupts *in = link_gsis(l);
+	struct sink_line *s;
+
+	if (kind > PCIRING_LINE_GSI)
+		return -EINVAL;
+	if (kind == PCIRING_LINE_GSI)
+		return in ? interrupts_control(in, number, action) : -ENOENT;
+	s = link_line(l, number);
+	return s ? eventfd_control(s, action) : -ENOENT;
 }
 
 int link_reset(struct link *l, uint16_t bdf)
@@ -298,13 +364,27 @@ static uint64_t access_absent(struct link *l, const struct msg_access *a)
 	return all_ones(a->size);
 }
 
+/* What the address and the value name is checked by who has it. */
+static uint64_t access_eoi(struct link *l, const struct msg_access *a,
+			   bool write)
+{
+	struct interrupts *in = link_gsis(l);
+
+	if (l->scope != PCIRING_SCOPE_MACHINE)
+		l->stats.refused++;
+	else if (!in || !write || a->size != 4 ||
+		 !interrupts_eoi(in, a->address, a->value))
+		l->stats.nowhere++;
+	return all_ones(a->size);
+}
+
 void link_access(struct link *l, const struct msg_access *a, uint64_t *value)
 {
 	struct machine *m = l->machine;
 	bool write = a->op != MSG_READ;
 	struct function *f;
 
-	assert(a->space <= PCIRING_SPACE_BAR5);
+	assert(a->space <= PCIRING_SPACE_EOI);
 	if (write)
 		l->stats.writes[a->space]++;
 	else
@@ -312,7 +392,9 @@ void link_access(struct link *l, const struct msg_access *a, uint64_t *value)
 	if (a->op == MSG_POSTED)
 		l->stats.posted++;
 
-	if (a->space >= PCIRING_SPACE_CONFIG) {
+	if (a->space == PCIRING_SPACE_EOI) {
+		*value = access_eoi(l, a, write);
+	} else if (a->space >= PCIRING_SPACE_CONFIG) {
 		f = link_find(l, a->function);
 		*value = f ? access_function(f, a, write) : access_absent(l, a);
 	} else if (l->scope == PCIRING_SCOPE_MACHINE) {

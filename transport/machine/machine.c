@@ -3,7 +3,9 @@
  * How: a turn takes a bounded number of requests from every lane, beginning at
  * another lane each time, then runs each function that was active when it
  * looked, once.  A function that still has work goes to the tail again, so a
- * flood on one queue costs the others one budget and no more.
+ * flood on one queue costs the others one budget and no more.  Whoever sleeps
+ * on an interrupt ring is woken at the end, once for all that the turn sent
+ * and for what calls between two turns sent.
  */
 #include "transport/machine/machine.h"
 
@@ -23,6 +25,16 @@ static bool name_is_good(const char *name)
 	return n > 0 && n < MACHINE_NAME_MAX &&
 	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 			    "abcdefghijklmnopqrstuvwxyz0123456789_.-") == n;
+}
+
+/* Root line i is the input of GSI 16 + i. */
+static void connect_root(struct machine *m)
+{
+	struct irq_line *line[INTX_PINS];
+
+	for (unsigned int i = 0; i < INTX_PINS; i++)
+		line[i] = gsi_line(&m->interrupts.table, MACHINE_INTX_GSI + i);
+	pci_root_set_lines(&m->root, line);
 }
 
 int machine_create(const char *name, struct machine **out)
@@ -47,9 +59,15 @@ int machine_create(const char *name, struct machine **out)
 	err = pci_root_init(&m->root, &m->mmio, &m->pio, MACHINE_ECAM_BASE);
 	if (err)
 		goto fini_buses;
+	err = interrupts_init(&m->interrupts);
+	if (err)
+		goto fini_root;
+	connect_root(m);
 	*out = m;
 	return 0;
 
+fini_root:
+	pci_root_fini(&m->root);
 fini_buses:
 	bus_fini(&m->pio);
 	bus_fini(&m->mmio);
@@ -64,6 +82,9 @@ void machine_destroy(struct machine *m)
 	while (m->functions)
 		machine_unplug(m, function_bdf(m->functions));
 	pci_root_fini(&m->root);
+	for (unsigned int i = 1; i < ARRAY_SIZE(m->root.bus); i++)
+		free(m->root.bus[i]);
+	interrupts_fini(&m->interrupts);
 	bus_fini(&m->pio);
 	bus_fini(&m->mmio);
 	free(m);
@@ -92,6 +113,7 @@ int machine_plug(struct machine *m, uint16_t bdf,
 		function_destroy(f);
 		return err;
 	}
+	function_name(f);
 	f->next = m->functions;
 	m->functions = f;
 	for (struct link *l = m->links; l; l = l->next) {
@@ -127,6 +149,46 @@ int machine_unplug(struct machine *m, uint16_t bdf)
 	return 0;
 }
 
+int machine_add_bus(struct machine *m, uint8_t number, uint8_t parent,
+		    uint8_t device)
+{
+	struct pci_bus *bus = calloc(1, sizeof(*bus));
+	int err;
+
+	if (!bus)
+		return -ENOMEM;
+	err = pci_root_add_bus(&m->root, bus, number, parent, device);
+	if (err)
+		free(bus);
+	return err;
+}
+
+/* Where interrupts go, whether a function leads there or not: numbers that
+ * somebody has, the controller, the rings. */
+static int graph_controller(struct machine *m, struct irq_graph *g)
+{
+	struct interrupts *in = &m->interrupts;
+	int err = 0;
+
+	for (unsigned int n = 0; n < MACHINE_GSIS && !err; n++)
+		if (in->slot[n].users)
+			err = irq_graph_add(g, &gsi_line(&in->table, n)->stage);
+	if (!err && in->irqchip == PCIRING_IRQCHIP_SPLIT)
+		err = irq_graph_add(g, &in->ioapic.stage);
+	for (struct link *l = m->links; l && !err; l = l->next)
+		err = irq_graph_add(g, &l->ring.stage);
+	return err;
+}
+
+int machine_graph(struct machine *m, struct irq_graph *g)
+{
+	int err = 0;
+
+	for (struct function *f = m->functions; f && !err; f = f->next)
+		err = irq_graph_add(g, &f->vp.stage);
+	return err ? err : graph_controller(m, g);
+}
+
 void machine_publish_windows(struct machine *m)
 {
 	m->windows_epoch = m->mmio.epoch;
@@ -151,13 +213,21 @@ static bool lane_turn(struct link *l, unsigned int lane)
 	return n > 0;
 }
 
-/* The interrupt ring had no room; what stayed pending is offered again. */
+/*
+ * The interrupt ring had no room; what was kept is offered again.  Levels and
+ * routes first: they are few, and each is one element however often it changed,
+ * while a busy function's vectors could take all the room there is.
+ */
 static bool link_retry(struct link *l)
 {
+	struct machine *m = l->machine;
+
 	l->ring.backlog = false;
-	for (struct function *f = l->machine->functions; f; f = f->next)
+	if (m->interrupts.link == l)
+		interrupts_flush(&m->interrupts);
+	for (struct function *f = m->functions; f; f = f->next)
 		if (f->link == l)
-			msi_bank_flush(function_bank(f));
+			function_flush(f);
 	return !l->ring.backlog;
 }
 
@@ -203,7 +273,10 @@ bool machine_turn(struct machine *m)
 
 	for (struct link *l = m->links; l; l = l->next)
 		did |= link_turn(l);
-	return functions_turn(m) || did;
+	did |= functions_turn(m);
+	for (struct link *l = m->links; l; l = l->next)
+		channel_irq_wake(l->channel);
+	return did;
 }
 
 bool machine_sleep(struct machine *m)
@@ -211,6 +284,7 @@ bool machine_sleep(struct machine *m)
 	bool work = m->active_head != NULL;
 
 	for (struct link *l = m->links; l; l = l->next) {
+		channel_irq_wake(l->channel);
 		channel_sleep(l->channel);
 		work |= channel_has_work(l->channel) ||
 			(l->ring.backlog && channel_irq_room(l->channel));

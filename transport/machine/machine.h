@@ -45,8 +45,9 @@ struct function {
 	struct sink_eventfd eventfds;	/* vectors bound by the link */
 	struct irq_line line;		/* INTx of its own, not the root's: */
 	struct sink_line intx;		/* for a link of it alone, or remote */
-	struct function *next;		/* in the machine's list */
-	struct function *next_active;	/* in the machine's work list */
+	char line_name[16];
+	struct function *next;	      /* in the machine's list */
+	struct function *next_active; /* in the machine's work list */
 	bool active;
 	uint64_t posted; /* doorbells posted to it by BAR */
 };
@@ -137,7 +138,8 @@ struct link_options {
 int link_attach(struct machine *m, struct link *l, struct channel *channel,
 		const struct link_options *opt);
 /*
- * Detach: functions quiesced and reset, bindings gone.  Regions are handed out
+ * Detach: functions quiesced and reset, bindings gone, and with a machine-wide
+ * link its interrupt controller.  Regions are handed out
  * one by one by link_take_region() for the control thread to put the files.
  */
 void link_detach(struct link *l);
