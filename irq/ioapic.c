@@ -222,12 +222,8 @@ static enum irq_result ioapic_set(struct irq_stage *stage, uint32_t pin,
 	if (!(io->s.high & BIT(pin)) == !high)
 		return IRQ_SILENT;
 	io->s.high ^= BIT(pin);
-	if (!high) {
-		/* It has no word for a fall, but may lose its cause. */
-		if (!has_cause(io, pin))
-			io->refused &= ~BIT(pin);
+	if (!high)
 		return IRQ_SILENT;
-	}
 	if (is_level(io->s.entry[pin]))
 		return rise_level(io, pin);
 	return rise_edge(io, pin);
