@@ -127,6 +127,8 @@ enum irq_result pci_func_set_interrupt(struct pci_func *f, bool on)
 
 	if (f->interrupt != on)
 		set_cause(f, on);
+	if (!on)
+		pci_msi_satisfied(&f->msi);
 	if (rise && f->msi.enabled)
 		return pci_msi_send(&f->msi, 0);
 	return drive_pin(f);
@@ -202,7 +204,7 @@ static void write_decoding(struct pci_func *f, uint32_t off, unsigned int size,
  * MSI-X was enabled or disabled. */
 static bool follow_control(struct pci_func *f)
 {
-	const bool master = pci_func_master(f), had_msi = f->msi.enabled;
+	const bool master = pci_func_master(f);
 	struct msix *x = &f->msix;
 	bool changed = false;
 
@@ -214,10 +216,6 @@ static bool follow_control(struct pci_func *f)
 			master);
 	if (f->msi.nr)
 		pci_msi_update(f, x->enabled, master);
-	/* A cause that came over the pin so far, or that INTX_DISABLE kept
-	 * from it, would otherwise never be heard of. */
-	if (f->interrupt && f->msi.enabled && !had_msi)
-		pci_msi_send(&f->msi, 0);
 	drive_pin(f);
 	return changed;
 }

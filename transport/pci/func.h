@@ -90,8 +90,9 @@ void pci_func_add_intx(struct pci_func *f, unsigned int pin);
  * Whether the function has cause to interrupt, other than by MSI-X (rule 70):
  * STATUS.3 shows it; the line is high while it is so, INTX_DISABLE is clear
  * and neither MSI nor MSI-X is enabled.  With MSI enabled (and MSI-X not) a
- * rise of it is message 0, and so is enabling MSI while it is so.  The result
- * is that of the pin or the message.
+ * rise of it is message 0, and so is enabling MSI while it is so; its fall
+ * takes back a message 0 that was not sent yet.  The result is that of the pin
+ * or the message.
  */
 enum irq_result pci_func_set_interrupt(struct pci_func *f, bool on);
 

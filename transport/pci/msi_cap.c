@@ -59,6 +59,13 @@ enum irq_result pci_msi_send(struct pci_msi *m, unsigned int v)
 	return msi_send(&m->bank, v % m->used);
 }
 
+/* PCI 3.0, 6.8.3.4: a function whose masked event was served in another way
+ * clears the pending bit, so that nothing spurious follows. */
+void pci_msi_satisfied(struct pci_msi *m)
+{
+	m->pending[0] &= ~1ull;
+}
+
 /* A guest that enables more messages than there are gets all there are, and
  * reads that back. */
 static uint16_t messages_enabled(struct pci_func *f, uint32_t control)
@@ -100,6 +107,10 @@ void pci_msi_update(struct pci_func *f, bool msix, bool master)
 	/* What closes the bank lets nothing out by another of its bits. */
 	if (!enabled || !master)
 		msi_bank_set_open(&m->bank, false);
+	/* A cause that came over the pin so far, or that INTX_DISABLE kept
+	 * from it, would otherwise never be heard of. */
+	if (enabled && !m->enabled && f->interrupt)
+		msi_send(&m->bank, 0);
 	m->enabled = enabled;
 	m->used = messages_enabled(f, control);
 	fold_pending(m);

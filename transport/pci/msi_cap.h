@@ -9,7 +9,8 @@
  * both, MSI-X wins and this bank is closed (rule 86).
  *
  * Disabled, or without bus mastering, the bank is closed: events are kept and
- * leave when it opens, as MSI-X does it.  A reset forgets them.
+ * leave when it opens, as MSI-X does it.  A reset forgets them.  The cause of
+ * pci_func_set_interrupt() is message 0, and keeps it for itself.
  *
  * Threads   the poll loop that owns the machine
  */
@@ -50,6 +51,9 @@ void pci_msi_reset(struct pci_msi *m);
 
 /* An event on message @v, which is folded into those enabled. */
 enum irq_result pci_msi_send(struct pci_msi *m, unsigned int v);
+
+/* The cause behind message 0 is gone: if that is pending, not any more. */
+void pci_msi_satisfied(struct pci_msi *m);
 
 /* Take over what the capability says now: open while it is enabled, MSI-X is
  * not, and the function is bus master. */

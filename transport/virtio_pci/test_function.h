@@ -2,7 +2,8 @@
 /*
  * test_function.h - for unit tests: a virtio-pci function around a test device
  *
- * Not plugged anywhere; accesses go straight in.  Messages are recorded.
+ * Not plugged anywhere; accesses go straight in.  Messages are recorded, and
+ * what the line of its own tells.
  */
 #ifndef TRANSPORT_VIRTIO_PCI_TEST_FUNCTION_H
 #define TRANSPORT_VIRTIO_PCI_TEST_FUNCTION_H
@@ -46,6 +47,7 @@ struct function {
 	struct test_device dev;
 	struct virtio_pci vp;
 	struct sink_record sink;
+	struct irq_line line; /* the function's pin, leading to the sink */
 	unsigned int works;
 };
 
@@ -96,6 +98,8 @@ static inline void function_begin(struct function *f)
 	(void)err;
 	sink_record_init(&f->sink);
 	msi_bank_set_next(&f->vp.func.msix.bank, &f->sink.stage, false);
+	irq_line_init(&f->line, "INTA", &f->sink.stage, 0);
+	irq_source_connect(&f->vp.func.intx, &f->line);
 	virtio_set_memory(&f->vp.virtio, &f->rig.map);
 	set_cfg(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_MASTER);
 }
@@ -104,6 +108,23 @@ static inline void function_end(struct function *f)
 {
 	virtio_pci_fini(&f->vp);
 	rig_fini(&f->rig);
+}
+
+/* Plain MSI, which no device of ours has, with address and data set. */
+static inline void add_msi(struct function *f, uint32_t address, uint16_t data)
+{
+	int err = pci_func_add_msi(&f->vp.func, 4);
+
+	assert(!err);
+	(void)err;
+	msi_bank_set_next(&f->vp.func.msi.bank, &f->sink.stage, false);
+	set_cfg(f, f->vp.func.msi.cap + PCI_MSI_ADDRESS, 4, address);
+	set_cfg(f, f->vp.func.msi.cap + PCI_MSI_DATA, 2, data);
+}
+
+static inline void msi_enable(struct function *f, bool on)
+{
+	set_cfg(f, f->vp.func.msi.cap + PCI_MSI_CONTROL, 2, on);
 }
 
 static inline void msix_enable(struct function *f, bool on)
