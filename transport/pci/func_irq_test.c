@@ -170,6 +170,24 @@ static void reset_lowers_the_pin_and_raises_none_on_the_way(void **state)
 	}
 }
 
+/* As a function does whose link gave it a line of its own. */
+static void function_that_goes_leaves_the_line_it_is_at(void **state)
+{
+	struct pci_func f;
+	struct irq_line line;
+
+	(void)state;
+	pci_func_init(&f, &rig_func_ops, &rig_ids);
+	pci_func_add_intx(&f, 0);
+	irq_line_init(&line, "own", NULL, 0);
+	irq_source_connect(&f.intx, &line);
+	irq_source_set(&f.intx, true);
+	assert_true(line.high);
+	pci_func_fini(&f);
+	assert_null(line.sources);
+	assert_false(line.high);
+}
+
 static void set_interrupt_says_what_became_of_it(void **state)
 {
 	struct rig *r = *state;
@@ -203,6 +221,7 @@ int main(void)
 		T(pin_register_tells_the_pin_and_is_read_only),
 		T(pin_does_not_care_for_bus_mastering),
 		T(reset_lowers_the_pin_and_raises_none_on_the_way),
+		T(function_that_goes_leaves_the_line_it_is_at),
 		T(set_interrupt_says_what_became_of_it),
 	};
 

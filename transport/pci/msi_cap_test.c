@@ -301,6 +301,28 @@ static void cause_that_is_there_when_msi_comes_is_told(void **state)
 	assert_int_equal(rig_high(r), 1);
 }
 
+/* rule 86; PCI 3.0, 6.8.3.4 */
+static void cause_that_is_gone_takes_its_message_along(void **state)
+{
+	struct rig *r = *state;
+
+	reg(r, PCI_MSI_MASK, 4, 0xff);
+	pci_func_set_interrupt(fn(r), true);
+	event(r, 3);
+	assert_int_equal(get(r, PCI_MSI_PENDING, 4), 1 << 3 | 1);
+	pci_func_set_interrupt(fn(r), false);
+	assert_int_equal(get(r, PCI_MSI_PENDING, 4), 1 << 3);
+	reg(r, PCI_MSI_MASK, 4, 0);
+	assert_int_equal(sent(r)->nr, 1);
+	assert_int_equal(sent(r)->message[0].vector, 3);
+	/* One that was kept and is told when MSI comes back is told once. */
+	control(r, ENABLED(3));
+	event(r, 0);
+	pci_func_set_interrupt(fn(r), true);
+	control(r, PCI_MSI_ENABLE | ENABLED(3));
+	assert_int_equal(sent(r)->nr, 2);
+}
+
 /* rules 23, 86 */
 static void reset_disables_and_forgets(void **state)
 {
@@ -336,6 +358,7 @@ int main(void)
 		T(msix_wins_if_a_guest_enables_both, ready),
 		T(each_rise_of_the_cause_is_message_0_and_no_pin, ready),
 		T(cause_that_is_there_when_msi_comes_is_told, ready),
+		T(cause_that_is_gone_takes_its_message_along, ready),
 		T(reset_disables_and_forgets, ready),
 	};
 

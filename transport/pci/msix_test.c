@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "transport/pci/test_rig.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #define BAR    1
 #define NR     70 /* two words of pending bits */
 #define CTRL   12 /* offset of a vector's control word */
@@ -248,18 +251,53 @@ static void pba_shows_what_is_latched_and_takes_no_write(void **state)
 	assert_int_equal(pba(r, 8, 8), 1 << 5);
 }
 
-/* rule 78 */
-static void pba_shows_what_a_remote_sink_holds_back(void **state)
+static uint64_t signals(int fd)
 {
+	uint64_t n = 0;
+
+	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
+}
+
+/* rules 78, 80 */
+static void pba_shows_what_a_remote_client_holds_back(void **state)
+{
+	const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	struct sink_eventfd remote;
 	struct rig *r = *state;
 
-	r->func[0].sink.refuse = true;
-	msi_bank_set_next(bank(r), &r->func[0].sink.stage, true);
+	assert_true(fd >= 0);
+	assert_int_equal(sink_eventfd_init(&remote, NR, NULL), 0);
+	msi_bank_set_next(bank(r), &remote.stage, true);
+	/* Not bound: kept, and the mask in our table is not looked at. */
+	entry(r, 2, CTRL, 1);
 	msi_send(bank(r), 2);
-	assert_int_equal(pba(r, 0, 4), 4);
-	r->func[0].sink.refuse = false;
+	msi_send(bank(r), 69);
+	assert_int_equal(pba(r, 0, 8), 4);
+	assert_int_equal(pba(r, 8, 8), 1 << 5);
+	sink_eventfd_bind(&remote, 2, fd);
 	msi_bank_flush(bank(r));
-	assert_int_equal(pba(r, 0, 4), 0);
+	assert_int_equal(signals(fd), 1);
+	assert_int_equal(pba(r, 0, 8), 0);
+	assert_int_equal(pba(r, 8, 8), 1 << 5);
+	/* Bound, and masked by the client. */
+	sink_eventfd_mask(&remote, 2, true);
+	msi_send(bank(r), 2);
+	msi_send(bank(r), 2);
+	assert_int_equal(pba(r, 0, 8), 4);
+	assert_int_equal(signals(fd), 0);
+	sink_eventfd_mask(&remote, 2, false);
+	msi_bank_flush(bank(r));
+	assert_int_equal(signals(fd), 1);
+	assert_int_equal(pba(r, 0, 8), 0);
+	/* The enable bits are always those of config space. */
+	control(r, ENABLE | ALL);
+	msi_send(bank(r), 2);
+	assert_int_equal(pba(r, 0, 8), 4);
+	control(r, ENABLE);
+	assert_int_equal(signals(fd), 1);
+	assert_int_equal(sent(r)->nr, 0);
+	msi_bank_set_next(bank(r), NULL, false);
+	sink_eventfd_fini(&remote);
 }
 
 /* rules 79, 85 */
@@ -280,6 +318,28 @@ static void unmask_sends_once_with_what_the_table_says_then(void **state)
 	assert_int_equal(sent(r)->message[0].data, 0x99);
 	assert_int_equal(sent(r)->message[0].vector, 4);
 	assert_int_equal(pba(r, 0, 8), 0);
+}
+
+/* rule 85 */
+static void next_event_goes_where_the_entry_was_last_written_to(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		/* As a driver moves a vector, and as it should not. */
+		if (i % 2)
+			entry(r, 4, CTRL, 1);
+		entry(r, 4, 0, 0xfee10000 + 0x1000 * i);
+		entry(r, 4, 8, 0x60 + i);
+		if (i % 2)
+			entry(r, 4, CTRL, 0);
+		assert_int_equal(sent(r)->nr, i);
+		assert_int_equal(msi_send(bank(r), 4), IRQ_QUEUED);
+		assert_int_equal(sent(r)->nr, i + 1);
+		assert_int_equal(sent(r)->message[i].address,
+				 0xfee10000 + 0x1000 * i);
+		assert_int_equal(sent(r)->message[i].data, 0x60 + i);
+	}
 }
 
 /* rule 79 */
@@ -411,8 +471,9 @@ int main(void)
 		T(reserved_control_bits_read_zero, ready),
 		T(index_behind_the_last_vector_is_harmless, ready),
 		T(pba_shows_what_is_latched_and_takes_no_write, ready),
-		T(pba_shows_what_a_remote_sink_holds_back, ready),
+		T(pba_shows_what_a_remote_client_holds_back, ready),
 		T(unmask_sends_once_with_what_the_table_says_then, ready),
+		T(next_event_goes_where_the_entry_was_last_written_to, ready),
 		T(data_and_unmask_in_one_write_belong_together, ready),
 		T(function_mask_holds_back_and_its_fall_replays, ready),
 		T(without_bus_master_messages_wait, ready),

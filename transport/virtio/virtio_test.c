@@ -429,6 +429,48 @@ static void config_writes_reach_the_device_inside_only(void **state)
 	core_end(&c);
 }
 
+static struct irq_view view(const struct virtio *v)
+{
+	struct irq_view seen = { .level = -1 };
+
+	v->stage.ops->view(&v->stage, &seen);
+	return seen;
+}
+
+/* rule 87 */
+static void stage_tells_what_was_raised_from_what_was_suppressed(void **state)
+{
+	struct irq_stage below;
+	struct irq_edge e;
+	struct core c;
+
+	(void)state;
+	core_begin(&c);
+	virtio_config_changed(&c.v);
+	assert_int_equal(view(&c.v).count.fired, 0);
+	core_end(&c);
+	core_up(&c);
+	for (unsigned int q = 0; q < 2; q++) {
+		c.ring[q].avail->flags = (uint16_t)q;
+		core_offer(&c, q);
+		virtio_kick(&c.v, q);
+	}
+	core_settle(&c);
+	virtio_config_changed(&c.v);
+	assert_int_equal(view(&c.v).count.fired, 2);
+	assert_int_equal(view(&c.v).count.dropped, 1);
+	assert_int_equal(view(&c.v).level, -1);
+	assert_string_equal(view(&c.v).name, "test");
+	assert_string_equal(c.v.stage.ops->kind, "virtio");
+	assert_false(c.v.stage.ops->edge(&c.v.stage, 0, &e));
+	c.v.below = &below;
+	assert_true(c.v.stage.ops->edge(&c.v.stage, 0, &e));
+	assert_ptr_equal(e.to, &below);
+	assert_int_equal(e.pin, IRQ_NO_PIN);
+	assert_false(c.v.stage.ops->edge(&c.v.stage, 1, &e));
+	core_end(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -462,6 +504,8 @@ int main(void)
 			config_is_readable_at_any_width_before_features_ok),
 		cmocka_unit_test(config_reads_0_beyond_its_end),
 		cmocka_unit_test(config_writes_reach_the_device_inside_only),
+		cmocka_unit_test(
+			stage_tells_what_was_raised_from_what_was_suppressed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

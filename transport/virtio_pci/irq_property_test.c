@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Random scripts against a reference model
+ * Random scripts against a reference model (test_irq_model.h)
  *
  * A virtio-pci function with MSI-X, plain MSI and a pin, on a line that
  * somebody else drives too; one sink behind all of it, which is full at times.
@@ -15,98 +15,14 @@
  */
 #include "transport/virtio_pci/virtio_pci.h"
 #include "transport/virtio_pci/test_function.h"
+#include "transport/virtio_pci/test_irq_model.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 /* cmocka wants setjmp.h and stdarg.h first */
 #include <cmocka.h>
 
-#define CAUSES	(TEST_QUEUES + 1) /* the last one is the configuration */
-#define CONFIG	TEST_QUEUES
-#define VECTORS CAUSES
-#define MSI	VECTORS /* heard[MSI]: the plain one */
-#define STEPS	20000
-
-/* ---- The model ----------------------------------------------------------- */
-
-struct entry {
-	uint32_t address, data;
-	bool mask;
-};
-
-struct model {
-	bool msix, all_masked, master, intx_disable, msi, full, other;
-	uint8_t isr;
-	uint16_t vector[CAUSES];
-	struct entry entry[VECTORS + 1]; /* and MSI's */
-	bool latched[VECTORS + 1];
-	bool cause_told; /* by plain MSI */
-	bool told;	 /* the level that the sink has */
-};
-
-static void model_reset_virtio(struct model *m)
-{
-	m->isr = 0;
-	for (unsigned int c = 0; c < CAUSES; c++)
-		m->vector[c] = NO_VECTOR;
-	for (unsigned int v = 0; v <= VECTORS; v++)
-		m->latched[v] = false;
-}
-
-static void model_reset(struct model *m)
-{
-	const struct model old = *m;
-
-	*m = (struct model){
-		.full = old.full,
-		.other = old.other,
-		.told = old.told,
-	};
-	model_reset_virtio(m);
-	for (unsigned int v = 0; v < VECTORS; v++)
-		m->entry[v].mask = true;
-}
-
-static void model_raise(struct model *m, unsigned int c)
-{
-	if (!m->msix || c == CONFIG)
-		m->isr |= c == CONFIG ? 2 : 1;
-	if (m->msix && m->vector[c] != NO_VECTOR)
-		m->latched[m->vector[c]] = true;
-}
-
-static bool model_pin(const struct model *m)
-{
-	return m->isr && !m->msix && !m->msi && !m->intx_disable;
-}
-
-static bool model_open(const struct model *m, unsigned int v)
-{
-	bool on = v == MSI ? m->msi && !m->msix : m->msix && !m->all_masked;
-
-	return on && m->master && !m->entry[v].mask && !m->full;
-}
-
-/* What the sink hears after a change: bits of vectors, and of MSI. */
-static unsigned int model_settle(struct model *m)
-{
-	const bool cause = m->isr && !m->msix && m->msi;
-	const bool high = model_pin(m) || m->other;
-	unsigned int heard = 0;
-
-	m->latched[MSI] |= cause && !m->cause_told;
-	m->latched[MSI] &= m->isr && !m->msix;
-	m->cause_told = cause;
-	if (!m->full)
-		m->told = high;
-	for (unsigned int v = 0; v <= VECTORS; v++) {
-		if (!m->latched[v] || !model_open(m, v))
-			continue;
-		m->latched[v] = false;
-		heard |= BIT(v);
-	}
-	return heard;
-}
+#define STEPS 20000
 
 /* ---- Function, model and the guest's books -------------------------------- */
 
@@ -527,7 +443,7 @@ static void long_scripts_agree_with_the_model(void **state)
 		run(seed, STEPS);
 }
 
-/* Many ends: whatever a script left half done is still told.  Rules 74, 80. */
+/* rules 74, 80: whatever a script left half done is told in the end */
 static void nothing_is_owed_after_any_short_script(void **state)
 {
 	(void)state;
