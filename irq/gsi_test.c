@@ -59,7 +59,7 @@ static struct gsi_route to_pins(unsigned int nr, unsigned int a, unsigned int b,
 	const unsigned int pin[GSI_PINS] = { a, b, c };
 	struct gsi_route r = { .kind = GSI_TO_PINS, .nr_pins = nr };
 
-	for (unsigned int i = 0; i < nr; i++) {
+	for (unsigned int i = 0; i < nr && i < GSI_PINS; i++) {
 		r.pin[i].chip = (uint8_t)(pin[i] / PINS);
 		r.pin[i].pin = pin[i] % PINS;
 	}

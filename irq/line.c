@@ -123,7 +123,7 @@ bool irq_line_set_next(struct irq_line *line, struct irq_stage *next,
 	line->pin = pin;
 	line->told = false;
 	irq_line_flush(line);
-	if (!old_high)
+	if (!old || !old_high)
 		return true;
 	return irq_stage_set(old, old_pin, false) != IRQ_REFUSED;
 }
