@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "apps/ctl/cascade.h"
 #include "apps/ctl/print.h"
 #include "apps/ctl/rpc_client.h"
 #include "apps/ctl/vmm.h"
@@ -24,6 +25,10 @@ static const char usage[] =
 	"  show MACHINE [BDF]            one machine: BARs, queues, who is "
 	"there\n"
 	"  stats [MACHINE]               counters\n"
+	"  irq MACHINE [--dot]           interrupt stages, from devices to "
+	"where\n"
+	"                                they end, with counters; --dot: for\n"
+	"                                Graphviz\n"
 	"  info                          the service: loops, device types\n"
 	"  create MACHINE [--loop N]     a new machine\n"
 	"  destroy MACHINE [--force]     remove it, even under a VMM\n"
@@ -52,7 +57,7 @@ static const char usage[] =
 struct command {
 	struct ctl ctl;
 	const char *vmm, *memory, *loop;
-	bool force;
+	bool force, dot;
 	int argc; /* words after the verb */
 	char **argv;
 };
@@ -140,6 +145,24 @@ static int verb_stats(const struct command *c)
 		c->argc ? json_pack("{ss}", "machine", c->argv[0]) : NULL;
 
 	return show(c, ctl_call(&c->ctl, "stats.get", params), ctl_print_stats);
+}
+
+static void print_cascade(const json_t *graph)
+{
+	ctl_cascade_text(graph, stdout);
+}
+
+static void print_cascade_dot(const json_t *graph)
+{
+	ctl_cascade_dot(graph, stdout);
+}
+
+static int verb_irq(const struct command *c)
+{
+	return show(c,
+		    ctl_call(&c->ctl, "irq.graph",
+			     json_pack("{ss}", "machine", c->argv[0])),
+		    c->dot ? print_cascade_dot : print_cascade);
 }
 
 static int verb_create(const struct command *c)
@@ -280,7 +303,7 @@ static const struct verb {
 	{ "plug", 3, 64, verb_plug },	 { "unplug", 2, 2, verb_unplug },
 	{ "socket", 3, 3, verb_socket }, { "unsocket", 2, 2, verb_unsocket },
 	{ "config", 0, 0, verb_config }, { "connect", 1, 1, verb_connect },
-	{ "call", 1, 2, verb_call },
+	{ "call", 1, 2, verb_call },	 { "irq", 1, 1, verb_irq },
 };
 
 /* ---- The command line ---------------------------------------------------------------- */
@@ -329,6 +352,9 @@ static int set_option(struct command *c, int option, const char *arg)
 	case 'f':
 		c->force = true;
 		return -1;
+	case 'D':
+		c->dot = true;
+		return -1;
 	case 'l':
 		c->loop = arg;
 		return -1;
@@ -356,6 +382,7 @@ int main(int argc, char **argv)
 		{ "dir", required_argument, NULL, 'd' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "force", no_argument, NULL, 'f' },
+		{ "dot", no_argument, NULL, 'D' },
 		{ "loop", required_argument, NULL, 'l' },
 		{ "memory", required_argument, NULL, 'm' },
 		{ "vmm", required_argument, NULL, 'v' },

@@ -180,10 +180,11 @@ static void show_attachments(const json_t *m)
 		       ") for %s, %" JSON_INTEGER_FORMAT
 		       " lanes, %" JSON_INTEGER_FORMAT
 		       " regions of memory, %" JSON_INTEGER_FORMAT
-		       " MiB, interrupts %s\n",
+		       " MiB, interrupts %s, irqchip %s\n",
 		       text(a, "name"), number(a, "pid"), text(a, "scope"),
 		       number(a, "lanes"), number(a, "regions"),
-		       number(a, "bytes_lent") >> 20, text(a, "interrupts"));
+		       number(a, "bytes_lent") >> 20, text(a, "interrupts"),
+		       text(a, "irqchip"));
 	if (!json_array_size(list))
 		puts("attached  nobody");
 	if (json_is_object(proxy))
@@ -267,6 +268,28 @@ static void show_socket(const json_t *s)
 		printf("           %s\n", hint);
 }
 
+static void show_intx(const json_t *intx)
+{
+	const json_t *gsi = json_object_get(intx, "gsi");
+
+	if (!json_is_string(json_object_get(intx, "pin"))) {
+		puts("  intx     no pin");
+		return;
+	}
+	printf("  intx     pin %s %s, ", text(intx, "pin"),
+	       json_is_true(json_object_get(intx, "asserted")) ? "asserted"
+							       : "silent");
+	if (json_is_integer(gsi))
+		printf("GSI %" JSON_INTEGER_FORMAT, json_integer_value(gsi));
+	else
+		fputs("line of its own", stdout);
+	printf(" %s, %s\n",
+	       json_is_true(json_object_get(intx, "level")) ? "high" : "low",
+	       json_is_true(json_object_get(intx, "bound"))
+		       ? "bound to an eventfd"
+		       : "not bound");
+}
+
 static void show_function(const json_t *f)
 {
 	const json_t *msix = json_object_get(f, "msix");
@@ -284,6 +307,7 @@ static void show_function(const json_t *f)
 	       " bound to eventfds\n",
 	       number(msix, "vectors"), yes(msix, "enabled"),
 	       number(msix, "bound"));
+	show_intx(json_object_get(f, "intx"));
 	show_bars(json_object_get(f, "bars"));
 	show_queues(json_object_get(f, "queues"));
 }

@@ -43,13 +43,14 @@ static void print_rows(const json_t *list, const char *indent,
 	ctl_table_print(&t, indent, stdout);
 }
 
-static void print_accesses(const json_t *accesses)
+/* An object of numbers, on one line. */
+static void print_numbers(const char *what, const json_t *object)
 {
 	const char *key;
 	json_t *value;
 
-	fputs("  accesses", stdout);
-	json_object_foreach((json_t *)(uintptr_t)accesses, key, value) printf(
+	printf("  %s", what);
+	json_object_foreach((json_t *)(uintptr_t)object, key, value) printf(
 		"  %s %" JSON_INTEGER_FORMAT, key, json_integer_value(value));
 	putchar('\n');
 }
@@ -77,7 +78,8 @@ static void print_function(const json_t *f)
 	       json_integer_value(json_object_get(f, "interrupts")),
 	       json_integer_value(json_object_get(f, "resets")),
 	       json_integer_value(json_object_get(f, "needs_reset")));
-	print_accesses(json_object_get(f, "accesses"));
+	print_numbers("accesses", json_object_get(f, "accesses"));
+	print_numbers("intx    ", json_object_get(f, "intx"));
 	print_rows(json_object_get(f, "queues"), "  ", queues,
 		   ARRAY_SIZE(queues));
 }

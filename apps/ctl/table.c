@@ -47,7 +47,7 @@ void ctl_table_print(struct ctl_table *t, const char *indent, FILE *out)
 {
 	int width[CTL_TABLE_COLUMNS] = { 0 };
 	unsigned int column;
-	int length;
+	int length, gap = 0; /* owed to the next cell that is not empty */
 
 	for (size_t i = 0; i < t->rows; i++) {
 		column = (unsigned int)(i % t->columns);
@@ -57,12 +57,18 @@ void ctl_table_print(struct ctl_table *t, const char *indent, FILE *out)
 	}
 	for (size_t i = 0; i < t->rows; i++) {
 		column = (unsigned int)(i % t->columns);
+		length = (int)strlen(t->cell[i]);
 		if (column == 0)
 			fputs(indent, out);
-		if (column + 1 == t->columns)
-			fprintf(out, "%s\n", t->cell[i]);
-		else
-			fprintf(out, "%-*s  ", width[column], t->cell[i]);
+		if (length) {
+			fprintf(out, "%*s%s", gap, "", t->cell[i]);
+			gap = 0;
+		}
+		gap += width[column] - length + 2;
+		if (column + 1 == t->columns) {
+			putc('\n', out);
+			gap = 0;
+		}
 		free(t->cell[i]);
 	}
 	free(t->cell);

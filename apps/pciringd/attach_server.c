@@ -95,8 +95,8 @@ static int hello_attach(struct attach_conn *c, struct service_machine *m,
 	struct channel *ch;
 	int err;
 
-	err = attachment_create(m, hello, peer_pid(c->source.fd),
-				&c->attachment);
+	err = attachment_create(m, c->server->control, hello,
+				peer_pid(c->source.fd), &c->attachment);
 	if (err)
 		return err;
 	ch = &c->attachment->channel;
@@ -183,6 +183,16 @@ static int bind_vectors(struct attach_conn *c, struct attach_packet *pkt)
 	return err;
 }
 
+static int bind_line(struct attach_conn *c, struct attach_packet *pkt)
+{
+	int err = attachment_line_bind(c->attachment, &pkt->m.line, pkt->fds,
+				       pkt->nr_fds);
+
+	if (!err)
+		pkt->nr_fds = 0; /* they are the line's and its watch's now */
+	return err;
+}
+
 static bool conn_request(struct attach_conn *c, struct attach_packet *pkt)
 {
 	const union msg_packet *m = &pkt->m;
@@ -206,6 +216,12 @@ static bool conn_request(struct attach_conn *c, struct attach_packet *pkt)
 		break;
 	case MSG_IRQ_CONTROL:
 		err = attachment_irq_control(a, &m->irq);
+		break;
+	case MSG_LINE_BIND:
+		err = bind_line(c, pkt);
+		break;
+	case MSG_LINE_CONTROL:
+		err = attachment_line_control(a, &m->line);
 		break;
 	default:
 		/* Of a later minor version, perhaps. */
@@ -427,6 +443,13 @@ static void socket_removed(void *ctx, struct service_machine *m,
 	tell(ctx, m, MSG_SOCKET_DEL, f);
 }
 
+static void function_removed(void *ctx, struct service_machine *m, uint16_t bdf)
+{
+	(void)ctx;
+	for (struct attachment *a = m->attachments; a; a = a->next)
+		attachment_function_gone(a, bdf);
+}
+
 static void end_attachments(void *ctx, struct service_machine *m)
 {
 	struct attach_server *s = ctx;
@@ -443,5 +466,6 @@ static void end_attachments(void *ctx, struct service_machine *m)
 const struct service_ops attach_server_service_ops = {
 	.socket_added = socket_added,
 	.socket_removed = socket_removed,
+	.function_removed = function_removed,
 	.end_attachments = end_attachments,
 };

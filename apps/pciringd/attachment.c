@@ -55,21 +55,41 @@ static int attachment_link(struct attachment *a, const struct msg_hello *hello)
 	return c.err;
 }
 
-int attachment_create(struct service_machine *m, const struct msg_hello *hello,
-		      int pid, struct attachment **out)
+static int check_hello(const struct msg_hello *hello)
 {
-	struct attachment *a;
-	int err;
-
 	if (!hello->lanes || hello->lanes > PCIRING_MAX_LANES ||
 	    hello->scope > PCIRING_SCOPE_FUNCTION ||
-	    hello->interrupts > PCIRING_IRQ_REMOTE)
+	    hello->interrupts > PCIRING_IRQ_REMOTE ||
+	    hello->irqchip > PCIRING_IRQCHIP_SPLIT)
 		return -EINVAL;
+	/* Whoever has one function, or its table, has the irqchip as well. */
+	if (hello->irqchip != PCIRING_IRQCHIP_NONE &&
+	    (hello->scope != PCIRING_SCOPE_MACHINE ||
+	     hello->interrupts != PCIRING_IRQ_NATIVE))
+		return -EINVAL;
+	return 0;
+}
+
+int attachment_create(struct service_machine *m, struct control *control,
+		      const struct msg_hello *hello, int pid,
+		      struct attachment **out)
+{
+	struct attachment *a;
+	int err = check_hello(hello);
+
+	if (err)
+		return err;
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return -ENOMEM;
 	a->machine = m;
 	a->pid = pid;
+	a->irqchip = hello->irqchip;
+	a->watches = (struct line_watches){
+		.control = control,
+		.machine = m,
+		.link = &a->link,
+	};
 	snprintf(a->name, sizeof(a->name), "%.*s", PCIRING_NAME_MAX - 1,
 		 hello->name);
 	err = channel_create(&a->channel, hello->lanes, m->machine->epoch);
@@ -106,6 +126,7 @@ void attachment_destroy(struct attachment *a)
 	while (*p != a)
 		p = &(*p)->next;
 	*p = a->next;
+	line_watch_close_all(&a->watches);
 	service_run(m, detach, a);
 	loop_unwatch(m->loop, a->channel.kick_fd);
 	while (link_take_region(&a->link, &r))
@@ -359,4 +380,93 @@ int attachment_irq_control(struct attachment *a,
 
 	service_run(a->machine, control_vectors, &c);
 	return c.err;
+}
+
+/* ---- Lines -------------------------------------------------------------------- */
+
+struct line_call {
+	struct link *link;
+	const struct msg_line *line;
+	int fd, old;
+	int err;
+};
+
+static int check_line(const struct msg_line *b, const int *fds,
+		      unsigned int nr_fds)
+{
+	if (b->kind > PCIRING_LINE_GSI ||
+	    b->bound & ~(MSG_LINE_TRIGGER | MSG_LINE_RESAMPLE))
+		return -EINVAL;
+	/* What would be resampled is what was signalled. */
+	if (b->bound == MSG_LINE_RESAMPLE)
+		return -EINVAL;
+	if ((unsigned int)__builtin_popcount(b->bound) != nr_fds)
+		return -EINVAL;
+	/* Even to ask another kind of file whether it is ready may wait. */
+	for (unsigned int i = 0; i < nr_fds; i++)
+		if (fd_is_eventfd(fds[i]) <= 0)
+			return -EINVAL;
+	if (nr_fds == 2 && line_watch_same(fds[0], fds[1]))
+		return -EINVAL;
+	return 0;
+}
+
+static void bind_line(void *arg)
+{
+	struct line_call *c = arg;
+
+	c->err = link_line_bind(c->link, c->line->kind, c->line->number, c->fd,
+				&c->old);
+}
+
+int attachment_line_bind(struct attachment *a, const struct msg_line *bind,
+			 const int *fds, unsigned int nr_fds)
+{
+	struct line_call c = { .link = &a->link,
+			       .line = bind,
+			       .fd = nr_fds ? fds[0] : -1,
+			       .old = -1 };
+	struct line_watch *watch = NULL;
+	int err = check_line(bind, fds, nr_fds);
+
+	/* Watched first: that can fail, and changes nothing for the line. */
+	if (!err && nr_fds == 2)
+		err = line_watch_open(&a->watches, bind->kind, bind->number,
+				      fds[1], &watch);
+	if (err)
+		return err;
+	service_run(a->machine, bind_line, &c);
+	if (c.err) {
+		if (watch)
+			line_watch_cancel(watch);
+		return c.err;
+	}
+	line_watch_commit(&a->watches, bind->kind, bind->number, watch);
+	if (c.old >= 0)
+		close(c.old);
+	return 0;
+}
+
+static void control_line(void *arg)
+{
+	struct line_call *c = arg;
+	const struct msg_line *m = c->line;
+
+	c->err = link_line_control(c->link, m->kind, m->number, m->action);
+}
+
+int attachment_line_control(struct attachment *a,
+			    const struct msg_line *control)
+{
+	struct line_call c = { .link = &a->link, .line = control };
+
+	if (control->kind > PCIRING_LINE_GSI)
+		return -EINVAL;
+	service_run(a->machine, control_line, &c);
+	return c.err;
+}
+
+void attachment_function_gone(struct attachment *a, uint16_t bdf)
+{
+	line_watch_commit(&a->watches, PCIRING_LINE_INTX, bdf, NULL);
 }

@@ -15,6 +15,7 @@
 #ifndef APPS_PCIRINGD_ATTACHMENT_H
 #define APPS_PCIRINGD_ATTACHMENT_H
 
+#include "apps/pciringd/line_watch.h"
 #include "apps/pciringd/service.h"
 
 struct attachment {
@@ -23,13 +24,16 @@ struct attachment {
 	int pid;
 	struct channel channel;
 	struct link link;
+	uint16_t irqchip; /* PCIRING_IRQCHIP_* */
+	struct line_watches watches;
 	uint64_t bytes; /* of lent memory that is mapped here */
 	struct attachment *next;
 };
 
 /* As the hello asks: -EINVAL, -ENOENT no such function, -EBUSY. */
-int attachment_create(struct service_machine *m, const struct msg_hello *hello,
-		      int pid, struct attachment **out);
+int attachment_create(struct service_machine *m, struct control *control,
+		      const struct msg_hello *hello, int pid,
+		      struct attachment **out);
 
 /* Functions are reset, everything lent is unmapped, everything closed. */
 void attachment_destroy(struct attachment *a);
@@ -48,5 +52,15 @@ int attachment_irq_bind(struct attachment *a, const struct msg_irq_bind *bind,
 			const int *fds, unsigned int nr_fds);
 int attachment_irq_control(struct attachment *a,
 			   const struct msg_irq_bind *control);
+
+/* Takes over all @nr_fds descriptors on success, of which a resample eventfd
+ * is watched.  -EINVAL, -ENOENT. */
+int attachment_line_bind(struct attachment *a, const struct msg_line *bind,
+			 const int *fds, unsigned int nr_fds);
+int attachment_line_control(struct attachment *a,
+			    const struct msg_line *control);
+
+/* Function @bdf has gone, and with it what the client bound to its line. */
+void attachment_function_gone(struct attachment *a, uint16_t bdf);
 
 #endif

@@ -7,7 +7,8 @@
  * allocate, map, close and log, but never waits for a peer.
  *
  * Order     one source at a time, each in its turn: a source that is always
- *           ready does not keep the others waiting
+ *           ready does not keep the others waiting.  With EPOLLET one that
+ *           became ready again while it ran has another turn, behind them
  * Threads   control_call() any other thread; all else the control thread
  * Memory    sources are the caller's and may be removed from any handler
  */

@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include "apps/pciringd/cascade.h"
 #include "apps/pciringd/config.h"
 #include "apps/pciringd/control.h"
 #include "apps/pciringd/service.h"
@@ -177,7 +178,7 @@ static json_t *socket_destroy(void *ctx, json_t *params,
 					   get_string(params, "address"), e));
 }
 
-/* ---- stats.get, config.get ----------------------------------------------------- */
+/* ---- stats.get, irq.graph, config.get ----------------------------------------------------- */
 
 static json_t *stats_get(void *ctx, json_t *params, struct service_error *e)
 {
@@ -188,6 +189,15 @@ static json_t *stats_get(void *ctx, json_t *params, struct service_error *e)
 		return stats_all(ctx);
 	m = service_find(ctx, name);
 	return m ? stats_machine(m) : no_machine(e, "machine", name);
+}
+
+static json_t *irq_graph_method(void *ctx, json_t *params,
+				struct service_error *e)
+{
+	const char *name = get_string(params, "machine");
+	struct service_machine *m = service_find(ctx, name);
+
+	return m ? cascade_json(m, e) : no_machine(e, "machine", name);
 }
 
 static json_t *config_get(void *ctx, json_t *params, struct service_error *e)
@@ -247,6 +257,11 @@ static const struct param stats_params[] = {
 	{ .name = NULL },
 };
 
+static const struct param machine_params[] = {
+	{ "machine", PARAM_STRING, true, "its name" },
+	{ .name = NULL },
+};
+
 const struct rpc_method service_methods[] = {
 	{ "service.info", "version, loops and device types", false, no_params,
 	  service_info },
@@ -273,6 +288,8 @@ const struct rpc_method service_methods[] = {
 	{ "socket.destroy", "stop serving it there", false, function_params,
 	  socket_destroy },
 	{ "stats.get", "counters", false, stats_params, stats_get },
+	{ "irq.graph", "a machine's interrupt stages, with their counters",
+	  false, machine_params, irq_graph_method },
 	{ "config.get", "what is there now, as a configuration file", false,
 	  no_params, config_get },
 	{ .name = NULL },

@@ -423,6 +423,8 @@ int service_function_destroy(struct service *s, const char *machine,
 				    address);
 	if (f->socket.declared && s->ops && s->ops->socket_removed)
 		s->ops->socket_removed(s->ctx, m, f);
+	if (s->ops && s->ops->function_removed)
+		s->ops->function_removed(s->ctx, m, f->bdf);
 	for (pos = &m->functions; *pos != f; pos = &(*pos)->next)
 		;
 	*pos = f->next;

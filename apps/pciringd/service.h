@@ -79,6 +79,9 @@ struct service_ops {
 			     struct service_function *f);
 	void (*socket_removed)(void *ctx, struct service_machine *m,
 			       struct service_function *f);
+	/* The function @bdf of @m has gone. */
+	void (*function_removed)(void *ctx, struct service_machine *m,
+				 uint16_t bdf);
 	/* End all attachments and the watcher of @m. */
 	void (*end_attachments)(void *ctx, struct service_machine *m);
 };

@@ -178,6 +178,17 @@ static json_t *virtio_json(const struct virtio_state *v)
 			 (int)v->generation);
 }
 
+/* Where its pin leads, as far as a look at the function goes. */
+static json_t *intx_json(const struct snapshot_intx *i)
+{
+	return json_pack("{so sb so sb sb}", "pin",
+			 i->pin ? json_sprintf("%c", 'A' + i->pin - 1)
+				: json_null(),
+			 "asserted", i->asserted, "gsi",
+			 i->gsi < 0 ? json_null() : json_integer(i->gsi),
+			 "level", i->level, "bound", i->bound);
+}
+
 static json_t *function_json(const struct service_machine *m,
 			     const struct snapshot_function *f)
 {
@@ -185,9 +196,9 @@ static json_t *function_json(const struct service_machine *m,
 	uint8_t cmd = f->config[PCI_COMMAND];
 
 	return json_pack(
-		"{so ss sO so so sb sb sb so s{si sb si} so so so}", "address",
-		address_json(of->bdf), "device", of->function->type->name,
-		"options", of->options, "vendor_id",
+		"{so ss sO so so sb sb sb so s{si sb si} s{si sb} so so so so}",
+		"address", address_json(of->bdf), "device",
+		of->function->type->name, "options", of->options, "vendor_id",
 		json_sprintf("%04x",
 			     (unsigned int)load_le(f->config + PCI_VENDOR, 2)),
 		"device_id",
@@ -197,24 +208,38 @@ static json_t *function_json(const struct service_machine *m,
 		"bus_master", (cmd & PCI_COMMAND_MASTER) != 0, "bars",
 		bars_json(f), "msix", "vectors", (int)f->msix_vectors,
 		"enabled", f->msix_enabled, "bound", (int)f->vectors_bound,
-		"virtio", virtio_json(&f->virtio), "queues", queues_json(f),
-		"socket", socket_json(m, of));
+		"msi", "messages", (int)f->msi_messages, "enabled",
+		f->msi_enabled, "intx", intx_json(&f->intx), "virtio",
+		virtio_json(&f->virtio), "queues", queues_json(f), "socket",
+		socket_json(m, of));
 }
 
 /* ---- A machine -------------------------------------------------------------------- */
+
+static const char *irqchip_word(const struct attachment *a)
+{
+	static const char *const words[] = {
+		[PCIRING_IRQCHIP_NONE] = "none",
+		[PCIRING_IRQCHIP_LINES] = "lines",
+		[PCIRING_IRQCHIP_SPLIT] = "split",
+	};
+
+	return words[a->irqchip];
+}
 
 static json_t *attachment_json(const struct snapshot_link *l)
 {
 	const struct attachment *a = l->of;
 
-	return json_pack("{so si so si ss si sI}", "name",
+	return json_pack("{so si so si ss ss si sI}", "name",
 			 show_client_name(a->name), "pid", a->pid, "scope",
 			 a->link.scope == PCIRING_SCOPE_MACHINE
 				 ? json_string("machine")
 				 : address_json(a->link.bdf),
 			 "lanes", (int)a->channel.geo.lanes, "interrupts",
-			 a->link.remote ? "remote" : "native", "regions",
-			 (int)l->regions, "bytes_lent", (json_int_t)a->bytes);
+			 a->link.remote ? "remote" : "native", "irqchip",
+			 irqchip_word(a), "regions", (int)l->regions,
+			 "bytes_lent", (json_int_t)a->bytes);
 }
 
 static json_t *proxy_json(const struct watcher *w)

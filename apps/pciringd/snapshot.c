@@ -25,6 +25,9 @@ static void copy_pci(struct snapshot_function *out, const struct pci_func *f)
 	out->msix_vectors = f->msix.nr;
 	out->msix_enabled = f->msix.enabled;
 	out->interrupts = f->msix.bank.stage.count;
+	out->msi = f->msi.bank.stage.count;
+	out->msi_messages = f->msi.nr;
+	out->msi_enabled = f->msi.enabled;
 	for (unsigned int i = 0; i < PCI_NR_BARS; i++)
 		out->bar[i] = (struct snapshot_bar){
 			.size = f->bar[i].size,
@@ -32,6 +35,34 @@ static void copy_pci(struct snapshot_function *out, const struct pci_func *f)
 			.flags = f->bar[i].flags,
 			.mapped = f->bar[i].mapped,
 		};
+}
+
+/* The GSI whose input @line is, or -1. */
+static int find_gsi(const struct interrupts *in, const struct irq_line *line)
+{
+	for (int i = 0; i < MACHINE_GSIS; i++)
+		if (&in->gsi[i].line == line)
+			return i;
+	return -1;
+}
+
+static void copy_intx(struct snapshot_intx *out, const struct function *f)
+{
+	const struct interrupts *in = &f->machine->interrupts;
+	const struct irq_source *source = &f->vp.func.intx;
+
+	out->pin = f->vp.func.config.bytes[PCI_INTERRUPT_PIN];
+	out->asserted = source->high;
+	out->level = source->line && source->line->high;
+	out->gsi = find_gsi(in, source->line);
+	if (out->gsi >= 0)
+		out->bound = in->eventfd[out->gsi].fd >= 0;
+	else
+		out->bound = f->intx.fd >= 0;
+	out->rises = f->vp.stats.rises;
+	out->merged = f->vp.stats.merged;
+	out->signals = f->intx.stage.count.fired;
+	out->resamples = f->intx.resamples;
 }
 
 static void copy_function(struct snapshot_function *out)
@@ -46,6 +77,8 @@ static void copy_function(struct snapshot_function *out)
 	out->virtio_stats = v->stats;
 	out->notifies = f->vp.stats.notify;
 	out->posted = f->posted;
+	out->no_vector = f->vp.stats.no_vector;
+	copy_intx(&out->intx, f);
 	for (unsigned int q = 0; q < out->nr_queues; q++) {
 		out->queue[q].state = v->queue[q].s;
 		out->queue[q].stats = v->queue[q].stats;
@@ -64,6 +97,7 @@ static void copy(void *arg)
 		s->link[i].channel = a->channel.stats;
 		s->link[i].link = a->link.stats;
 		s->link[i].regions = a->link.map.nr;
+		s->link[i].resamples = a->watches.signals;
 	}
 }
 

@@ -22,6 +22,18 @@ struct snapshot_bar {
 	bool mapped;
 };
 
+struct snapshot_intx {
+	uint8_t pin;	  /* 0: none, 1 is INTA */
+	int gsi;	  /* -1: its line is the link's, or nobody's */
+	bool asserted;	  /* by this function */
+	bool level;	  /* of the line */
+	bool bound;	  /* to an eventfd */
+	uint64_t rises;	  /* of its cause; plain MSI's messages, too */
+	uint64_t merged;  /* causes that were one already */
+	uint64_t signals; /* of the eventfd of its own line */
+	uint64_t resamples;
+};
+
 struct snapshot_function {
 	const struct service_function *of; /* borrowed */
 	uint8_t config[PCI_CONFIG_STORED];
@@ -33,7 +45,12 @@ struct snapshot_function {
 	struct virtio_state virtio;
 	struct virtio_stats virtio_stats;
 	struct pci_func_stats accesses;
-	struct irq_counts interrupts;
+	struct irq_counts interrupts; /* by MSI-X */
+	struct irq_counts msi;
+	uint16_t msi_messages;
+	bool msi_enabled;
+	struct snapshot_intx intx;
+	uint64_t no_vector; /* silence, as the driver asked for */
 	uint64_t notifies;
 	uint64_t posted;
 	uint16_t nr_queues;
@@ -43,6 +60,7 @@ struct snapshot_function {
 struct snapshot_link {
 	const struct attachment *of; /* borrowed */
 	uint32_t regions;
+	uint64_t resamples;
 	struct channel_stats channel;
 	struct link_stats link;
 };

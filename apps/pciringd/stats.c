@@ -42,6 +42,17 @@ static json_t *access_stats(const struct snapshot_function *f)
 	return o;
 }
 
+static json_t *intx_stats(const struct snapshot_intx *i)
+{
+	json_t *o = json_object();
+
+	put(o, "rises", i->rises);
+	put(o, "merged", i->merged);
+	put(o, "signals", i->signals);
+	put(o, "resamples", i->resamples);
+	return o;
+}
+
 static json_t *function_stats(const struct snapshot_function *f)
 {
 	json_t *o = json_object(), *queues = json_array();
@@ -62,9 +73,13 @@ static json_t *function_stats(const struct snapshot_function *f)
 	json_object_set_new(o, "queues", queues);
 	put(o, "chains", chains);
 	put(o, "bytes", bytes);
-	put(o, "interrupts", f->interrupts.fired);
+	/* A message of plain MSI is a rise of what would be INTx. */
+	put(o, "interrupts", f->interrupts.fired + f->intx.rises);
 	put(o, "latched",
-	    f->interrupts.latched + f->interrupts.masked);
+	    f->interrupts.latched + f->interrupts.masked + f->msi.latched +
+		    f->msi.masked);
+	put(o, "no_vector", f->no_vector);
+	json_object_set_new(o, "intx", intx_stats(&f->intx));
 	put(o, "resets", f->virtio_stats.resets);
 	put(o, "needs_reset", f->virtio_stats.needs_reset);
 	put(o, "bad_kicks", f->virtio_stats.bad_kicks);
@@ -113,6 +128,7 @@ static json_t *link_stats_of(const struct snapshot_link *l)
 	put(o, "irqs", l->channel.irqs);
 	put(o, "irq_full", l->channel.irq_full);
 	put(o, "wakes", l->channel.wakes);
+	put(o, "resamples", l->resamples);
 	put(o, "bad_requests", l->channel.bad_requests);
 	put(o, "lost_completions", l->channel.lost_completions);
 	put(o, "reads", sum(l->link.reads, ARRAY_SIZE(l->link.reads)));

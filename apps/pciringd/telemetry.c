@@ -13,6 +13,7 @@
 
 #include <rte_telemetry.h>
 
+#include "apps/pciringd/cascade.h"
 #include "apps/pciringd/stats.h"
 
 #define TIMEOUT_MS 1000
@@ -74,6 +75,16 @@ static json_t *queue_list(json_t *stats, const char *address)
 	return NULL;
 }
 
+static json_t *stage_list(struct service_machine *m)
+{
+	struct service_error e;
+	json_t *graph = cascade_json(m, &e), *nodes;
+
+	nodes = json_incref(json_object_get(graph, "nodes"));
+	json_decref(graph);
+	return nodes;
+}
+
 static void answer(void *arg)
 {
 	struct query *q = arg;
@@ -85,6 +96,10 @@ static void answer(void *arg)
 		return;
 	}
 	m = service_find(telemetry.service, q->machine);
+	if (m && !strcmp(q->cmd, "/pciring/irq")) {
+		q->answer = stage_list(m);
+		return;
+	}
 	stats = m ? stats_machine(m) : NULL;
 	if (!stats)
 		return;
@@ -211,6 +226,8 @@ int telemetry_init(struct control *control, struct service *service)
 		  "Queues of a function. Parameters: machine,address" },
 		{ "/pciring/rings",
 		  "Attachments of a machine. Parameters: machine" },
+		{ "/pciring/irq",
+		  "Interrupt stages of a machine. Parameters: machine" },
 	};
 	int err = 0;
 

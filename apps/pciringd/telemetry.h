@@ -6,9 +6,10 @@
  *	/pciring/functions,MACHINE           what each function did
  *	/pciring/queues,MACHINE,ADDRESS      counters of each queue
  *	/pciring/rings,MACHINE               counters of each attachment
+ *	/pciring/irq,MACHINE                 counters of each interrupt stage
  *
  * All but the first answer in columns: a member is an array with one value a
- * function, queue or attachment.
+ * function, queue, attachment or stage.
  *
  * Threads   commands arrive on telemetry's thread and are carried out on the
  *           control thread, with a time limit

@@ -17,14 +17,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/flow/service_guest.h"
 #include "tests/flow/service_rig.h"
-#include "tests/guest/driver.h"
 
 static void warm_up(void)
 {
 	/* What a first client costs for good: threads' own descriptors. */
 	pciring_detach(attach_ok(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE));
-	usleep(20000);
 }
 
 /* ---- Clients that behave ---------------------------------------------------------- */
@@ -38,7 +37,7 @@ static void client_comes_and_goes_and_nothing_is_held(void **state)
 
 	(void)state;
 	warm_up();
-	before = held();
+	before = held_at_rest();
 	for (int i = 0; i < 5; i++) {
 		link = attach_ok(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE);
 		assert_int_equal(vendor(link), 0x1af4);
@@ -71,7 +70,7 @@ static void client_that_is_killed_leaves_nothing(void **state)
 
 	(void)state;
 	warm_up();
-	before = held();
+	before = held_at_rest();
 	assert_int_equal(pipe(say), 0);
 	pid = fork();
 	if (pid == 0) {
@@ -107,7 +106,7 @@ static void memory_taken_back_is_unmapped_when_the_call_returns(void **state)
 	(void)state;
 	link = attach_ok(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE);
 	fd = make_ram(&mem);
-	empty = held();
+	empty = held_at_rest();
 	for (uint64_t i = 0; i < 200; i++)
 		assert_int_equal(
 			pciring_dma_map(link, i << 20, 4096, fd, i * 4096, 3),
@@ -200,91 +199,6 @@ static void example_client_reads_the_vendor_id(void **state)
 
 /* ---- A guest behind the client library ------------------------------------------------ */
 
-static uint64_t forward(void *ctx, uint8_t space, uint64_t address,
-			unsigned int size, bool write, uint64_t value)
-{
-	struct pciring_access a = {
-		.address = address,
-		.value = value,
-		.function = BDF,
-		.space = space,
-		.size = (uint8_t)size,
-		.write = write,
-	};
-
-	if (write && pciring_may_post(ctx, &a) && !pciring_post(ctx, 0, &a))
-		return 0;
-	assert_int_equal(pciring_access(ctx, 0, &a), 0);
-	return a.value;
-}
-
-static uint32_t config_read(void *ctx, uint32_t off, unsigned int size)
-{
-	return (uint32_t)forward(ctx, PCIRING_SPACE_CONFIG, off, size, false,
-				 0);
-}
-
-static void config_write(void *ctx, uint32_t off, unsigned int size,
-			 uint32_t value)
-{
-	forward(ctx, PCIRING_SPACE_CONFIG, off, size, true, value);
-}
-
-static uint64_t bar_read(void *ctx, unsigned int bar, uint64_t off,
-			 unsigned int size)
-{
-	return forward(ctx, (uint8_t)(PCIRING_SPACE_BAR0 + bar), off, size,
-		       false, 0);
-}
-
-static void bar_write(void *ctx, unsigned int bar, uint64_t off,
-		      unsigned int size, uint64_t value)
-{
-	forward(ctx, (uint8_t)(PCIRING_SPACE_BAR0 + bar), off, size, true,
-		value);
-}
-
-static const struct guest_ops guest_ops = {
-	.config_read = config_read,
-	.config_write = config_write,
-	.bar_read = bar_read,
-	.bar_write = bar_write,
-};
-
-static void boot(struct guest *g, struct pciring *link, uint8_t *mem)
-{
-	const struct guest_memory memory = { .gpa = RAM_GPA,
-					     .host = mem,
-					     .size = RAM_SIZE };
-
-	guest_init(g, &guest_ops, link, &memory);
-	assert_int_equal(guest_find_caps(g), 0);
-	assert_int_equal(guest_place_bars(g, 0x80000000), 0);
-	guest_command(g, true, true);
-	guest_msix_entry(g, 1, 0xfee00000, 0x41, false);
-	guest_msix_control(g, true, false);
-	assert_int_equal(guest_start(g, GUEST_ALL_FEATURES, 0), 0);
-	guest_want_interrupts(g, 0, true);
-}
-
-static void draw(struct guest *g, uint32_t bytes)
-{
-	struct guest_buf buf = { .len = bytes, .write = true };
-	struct guest_used used;
-	int got = 0;
-
-	buf.gpa = guest_alloc(g, bytes, 64);
-	assert_true(guest_add(g, 0, &buf, 1, false) >= 0);
-	guest_kick(g, 0);
-	for (int i = 0; !got && i < 5000; i++) {
-		got = guest_poll(g, 0, &used);
-		if (!got)
-			usleep(200);
-	}
-	assert_int_equal(got, 1);
-	assert_int_equal(used.len, bytes);
-}
-
 static void guest_draws_bytes_and_the_counters_agree(void **state)
 {
 	struct pciring_irq irq[64];
@@ -302,9 +216,9 @@ static void guest_draws_bytes_and_the_counters_agree(void **state)
 	link = attach_ok(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE);
 	fd = make_ram(&mem);
 	assert_int_equal(pciring_dma_map(link, RAM_GPA, RAM_SIZE, fd, 0, 3), 0);
-	boot(g, link, mem);
+	service_guest_boot(g, link, mem, true);
 	for (int i = 0; i < 20; i++) {
-		draw(g, 512);
+		service_guest_draw(g, 512);
 		assert_true(pciring_irq_wait(link, 1000) == 1);
 		irqs += (unsigned int)pciring_irq_poll(link, irq, 64);
 		assert_int_equal(irq[0].data, 0x41);
@@ -340,8 +254,8 @@ static void truncated_memory_under_a_live_queue_harms_nobody(void **state)
 	link = attach_ok(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE);
 	fd = make_ram(&mem);
 	assert_int_equal(pciring_dma_map(link, RAM_GPA, RAM_SIZE, fd, 0, 3), 0);
-	boot(g, link, mem);
-	draw(g, 64);
+	service_guest_boot(g, link, mem, true);
+	service_guest_draw(g, 64);
 	assert_int_equal(ftruncate(fd, 0), 0);
 	for (int i = 0; i < 10; i++)
 		guest_kick(g, 0);

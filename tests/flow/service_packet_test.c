@@ -54,6 +54,19 @@ static void hello_that_asks_the_impossible_is_refused(void **state)
 	h.interrupts = 2;
 	assert_int_equal(hello_error(&h), -EINVAL);
 	h = hello(PCIRING_SCOPE_MACHINE);
+	h.irqchip = PCIRING_IRQCHIP_SPLIT + 1;
+	assert_int_equal(hello_error(&h), -EINVAL);
+	/* An irqchip is for all the machine, and for messages of ours. */
+	for (h.irqchip = PCIRING_IRQCHIP_LINES;
+	     h.irqchip <= PCIRING_IRQCHIP_SPLIT; h.irqchip++) {
+		h.scope = PCIRING_SCOPE_FUNCTION;
+		h.interrupts = PCIRING_IRQ_NATIVE;
+		assert_int_equal(hello_error(&h), -EINVAL);
+		h.scope = PCIRING_SCOPE_MACHINE;
+		h.interrupts = PCIRING_IRQ_REMOTE;
+		assert_int_equal(hello_error(&h), -EINVAL);
+	}
+	h = hello(PCIRING_SCOPE_MACHINE);
 	memset(h.machine, 'x', sizeof(h.machine));
 	assert_int_equal(hello_error(&h), -EINVAL);
 	h = hello(PCIRING_SCOPE_MACHINE);
@@ -255,7 +268,7 @@ static void descriptors_of_refused_packets_are_closed(void **state)
 	send_bytes(fd, &h, sizeof(h));
 	assert_int_equal(attach_recv(fd, &pkt), 1);
 	attach_packet_fini(&pkt);
-	before = held();
+	before = held_at_rest();
 	for (unsigned int n = 1; n <= 2; n++) {
 		dma.flags = n == 1 ? 0x10 : PCIRING_DMA_READ;
 		attach_send(fd, &dma, sizeof(dma), two, n);
@@ -266,8 +279,7 @@ static void descriptors_of_refused_packets_are_closed(void **state)
 	attach_send(fd, &dma, sizeof(dma), &ram, 1);
 	assert_int_equal(attach_recv(fd, &pkt), 1);
 	assert_int_equal(pkt.m.h.error, -EINVAL);
-	assert_int_equal(held().fds, before.fds);
-	assert_int_equal(held().maps, before.maps);
+	holds_again(before);
 	close(fd);
 	munmap(mem, RAM_SIZE);
 	close(ram);

@@ -9,10 +9,12 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct procs p;
@@ -35,7 +37,8 @@ int service_stop(void **state)
 	return procs_fini(&p);
 }
 
-int attach(uint32_t scope, uint32_t interrupts, struct pciring **out)
+static int attach_with(uint32_t scope, uint32_t interrupts, uint32_t irqchip,
+		       struct pciring **out)
 {
 	struct pciring_options opt = {
 		.size = sizeof(opt),
@@ -46,10 +49,22 @@ int attach(uint32_t scope, uint32_t interrupts, struct pciring **out)
 		.lanes = 2,
 		.interrupts = interrupts,
 		.spin_ns = 20000,
+		.irqchip = irqchip,
 	};
 	char path[PROCS_PATH];
 
 	return pciring_attach(procs_path(&p, "attach.sock", path), &opt, out);
+}
+
+int attach(uint32_t scope, uint32_t interrupts, struct pciring **out)
+{
+	return attach_with(scope, interrupts, PCIRING_IRQCHIP_NONE, out);
+}
+
+int attach_irqchip(uint32_t irqchip, struct pciring **out)
+{
+	return attach_with(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE, irqchip,
+			   out);
 }
 
 struct pciring *attach_ok(uint32_t scope, uint32_t interrupts)
@@ -106,6 +121,20 @@ struct held held(void)
 	return h;
 }
 
+struct held held_at_rest(void)
+{
+	struct held h = held(), now;
+
+	for (int same = 0; same < 10; same++) {
+		usleep(2000);
+		now = held();
+		if (now.fds != h.fds || now.maps != h.maps)
+			same = -1;
+		h = now;
+	}
+	return h;
+}
+
 void holds_again(struct held before)
 {
 	struct held now = held();
@@ -125,6 +154,37 @@ json_int_t counter(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
+/* ---- Programs ----------------------------------------------------------------- */
+
+int service_program(char *out, size_t room, const char *program,
+		    const char *args)
+{
+	const char *bin = getenv("PCIRING_BIN");
+	char self[PATH_MAX] = "", command[PATH_MAX + 600];
+	size_t n;
+	FILE *f;
+
+	if (!bin) {
+		assert_true(readlink("/proc/self/exe", self, PATH_MAX - 1) > 0);
+		*strrchr(self, '/') = '\0';
+	}
+	snprintf(command, sizeof(command), "%s%s/%s %.500s 2>&1",
+		 bin ? bin : self, bin ? "" : "/../bin", program, args);
+	f = popen(command, "re");
+	assert_non_null(f);
+	n = fread(out, 1, room - 1, f);
+	out[n] = '\0';
+	return WEXITSTATUS(pclose(f));
+}
+
+int service_ctl(char *out, size_t room, const char *args)
+{
+	char all[400];
+
+	snprintf(all, sizeof(all), "--dir %s %s", p.dir, args);
+	return service_program(out, room, "pciringctl", all);
+}
+
 /* ---- Raw connections --------------------------------------------------------- */
 
 int raw_connect(void)
@@ -141,10 +201,12 @@ int raw_connect(void)
 int rpc_connect(void)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct timeval limit = { .tv_sec = 10 };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	procs_path(&p, "rpc.sock", at.sun_path);
 	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	return fd;
 }
 

@@ -26,6 +26,8 @@ int service_stop(void **state);
 /* Attach to the machine or its function; an error fails the test in _ok. */
 int attach(uint32_t scope, uint32_t interrupts, struct pciring **out);
 struct pciring *attach_ok(uint32_t scope, uint32_t interrupts);
+/* To the machine, interrupts native. */
+int attach_irqchip(uint32_t irqchip, struct pciring **out);
 
 /* RAM_SIZE of memory; the descriptor. */
 int make_ram(uint8_t **mem);
@@ -40,8 +42,16 @@ struct held {
 	unsigned int fds, maps;
 };
 struct held held(void);
-/* Wait until it is that again; it learns of a client's end a little later. */
+/* It learns of a client's end a little later: wait until nothing changes any
+ * more; wait until it is that again. */
+struct held held_at_rest(void);
 void holds_again(struct held before);
+
+/* A program of this build with @args; what it says on both its outputs, and its
+ * exit status.  service_ctl() is pciringctl of this service. */
+int service_program(char *out, size_t room, const char *program,
+		    const char *args);
+int service_ctl(char *out, size_t room, const char *args);
 
 /* ---- Connections of no library ---------------------------------------------- */
 

@@ -20,14 +20,11 @@
 #include <unistd.h>
 
 #include "ring/base.h"
-#include "tests/flow/procs.h"
+#include "tests/flow/service_rig.h"
 
-#define MACHINE "{\"name\":\"demo\"}"
 #define FUNCTION                                                               \
 	"{\"machine\":\"demo\",\"address\":\"00:01.0\",\"device\":\"rng\"}"
 #define ADDRESS "{\"machine\":\"demo\",\"address\":\"00:01.0\"}"
-
-static struct procs p;
 
 static int start(void **state)
 {
@@ -51,48 +48,6 @@ static void make_demo(void)
 {
 	assert_int_equal(procs_rpc(&p, "machine.create", MACHINE, NULL), 0);
 	assert_int_equal(procs_rpc(&p, "function.create", FUNCTION, NULL), 0);
-}
-
-/* A program of this build with @args, "2>&1"; its output and exit status. */
-static int run(char *out, size_t room, const char *program, const char *args)
-{
-	const char *bin = getenv("PCIRING_BIN");
-	char self[PATH_MAX] = "", command[PATH_MAX + 600];
-	size_t n;
-	FILE *f;
-
-	if (!bin) {
-		assert_true(readlink("/proc/self/exe", self, PATH_MAX - 1) > 0);
-		*strrchr(self, '/') = '\0';
-	}
-	snprintf(command, sizeof(command), "%s%s/%s %.500s 2>&1",
-		 bin ? bin : self, bin ? "" : "/../bin", program, args);
-	f = popen(command, "re");
-	assert_non_null(f);
-	n = fread(out, 1, room - 1, f);
-	out[n] = '\0';
-	return WEXITSTATUS(pclose(f));
-}
-
-/* pciringctl --dir DIR ARGS */
-static int ctl(char *out, size_t room, const char *args)
-{
-	char all[400];
-
-	snprintf(all, sizeof(all), "--dir %s %s", p.dir, args);
-	return run(out, room, "pciringctl", all);
-}
-
-static int rpc_connect(void)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	struct timeval limit = { .tv_sec = 10 };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	procs_path(&p, "rpc.sock", sa.sun_path);
-	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	return fd;
 }
 
 /* ---- RPC -------------------------------------------------------------------------- */
@@ -217,26 +172,29 @@ static void operators_verbs_work_from_the_shell(void **state)
 	char out[8192], words[300];
 
 	(void)state;
-	assert_int_equal(ctl(out, sizeof(out), "create demo"), 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "create demo"), 0);
 	assert_string_equal(out, "");
-	assert_int_equal(ctl(out, sizeof(out), "plug demo 00:01.0 rng"), 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "plug demo 00:01.0 rng"),
+			 0);
 	snprintf(words, sizeof(words), "socket demo 00:01.0 %s/vm.sock", p.dir);
-	assert_int_equal(ctl(out, sizeof(out), words), 0);
-	assert_int_equal(ctl(out, sizeof(out), "list"), 0);
+	assert_int_equal(service_ctl(out, sizeof(out), words), 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "list"), 0);
 	assert_non_null(strstr(out, "vm.sock  no proxy"));
 	assert_non_null(strstr(out, "run: pciring-vfio-user --dir"));
-	assert_int_equal(ctl(out, sizeof(out), "show demo"), 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "show demo"), 0);
 	assert_non_null(strstr(out, "[1af4:1044]"));
-	assert_int_equal(ctl(out, sizeof(out), "show demo 00:01.0"), 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "show demo 00:01.0"), 0);
 	assert_non_null(strstr(out, "16 KiB"));
-	assert_int_equal(ctl(out, sizeof(out), "stats demo"), 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "stats demo"), 0);
 	assert_non_null(strstr(out, "0 chains"));
-	assert_int_equal(ctl(out, sizeof(out), "info"), 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "info"), 0);
 	assert_non_null(strstr(out, "rng"));
-	assert_int_equal(ctl(out, sizeof(out), "unsocket demo 00:01.0"), 0);
-	assert_int_equal(ctl(out, sizeof(out), "unplug demo 00:01.0"), 0);
-	assert_int_equal(ctl(out, sizeof(out), "destroy demo"), 0);
-	assert_int_equal(ctl(out, sizeof(out), "list"), 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "unsocket demo 00:01.0"),
+			 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "unplug demo 00:01.0"),
+			 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "destroy demo"), 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "list"), 0);
 	assert_non_null(strstr(out, "no machines"));
 }
 
@@ -245,19 +203,21 @@ static void what_goes_wrong_is_said_with_the_parameter(void **state)
 	char out[1024];
 
 	(void)state;
-	assert_int_equal(ctl(out, sizeof(out), "plug none 00:01.0 rng"), 1);
+	assert_int_equal(service_ctl(out, sizeof(out), "plug none 00:01.0 rng"),
+			 1);
 	assert_string_equal(
 		out, "pciringctl: no machine \"none\" (params.machine)\n");
-	assert_int_equal(ctl(out, sizeof(out), "call none.such"), 1);
-	assert_int_equal(ctl(out, sizeof(out), "call stats.get {"), 2);
-	assert_int_equal(ctl(out, sizeof(out), "fly"), 2);
-	assert_int_equal(ctl(out, sizeof(out), "show"), 2);
-	assert_int_equal(ctl(out, sizeof(out), ""), 2);
-	assert_int_equal(ctl(out, sizeof(out), "create demo --loop x"), 2);
-	assert_int_equal(ctl(out, sizeof(out), "connect demo"), 2);
-	assert_int_equal(
-		run(out, sizeof(out), "pciringctl", "--dir /nonexistent list"),
-		1);
+	assert_int_equal(service_ctl(out, sizeof(out), "call none.such"), 1);
+	assert_int_equal(service_ctl(out, sizeof(out), "call stats.get {"), 2);
+	assert_int_equal(service_ctl(out, sizeof(out), "fly"), 2);
+	assert_int_equal(service_ctl(out, sizeof(out), "show"), 2);
+	assert_int_equal(service_ctl(out, sizeof(out), ""), 2);
+	assert_int_equal(service_ctl(out, sizeof(out), "create demo --loop x"),
+			 2);
+	assert_int_equal(service_ctl(out, sizeof(out), "connect demo"), 2);
+	assert_int_equal(service_program(out, sizeof(out), "pciringctl",
+					 "--dir /nonexistent list"),
+			 1);
 	assert_non_null(strstr(out, "start it with: pciringd --dir"));
 }
 
@@ -267,11 +227,13 @@ static void connect_prints_a_command_for_each_vmm(void **state)
 
 	(void)state;
 	make_demo();
-	assert_int_equal(ctl(out, sizeof(out), "connect demo --vmm qemu"), 1);
+	assert_int_equal(
+		service_ctl(out, sizeof(out), "connect demo --vmm qemu"), 1);
 	assert_non_null(strstr(out, "pciringctl socket demo 00:01.0 PATH"));
 	snprintf(words, sizeof(words), "socket demo 00:01.0 %s/vm.sock", p.dir);
-	assert_int_equal(ctl(out, sizeof(out), words), 0);
-	assert_int_equal(ctl(out, sizeof(out), "connect demo --vmm qemu"), 0);
+	assert_int_equal(service_ctl(out, sizeof(out), words), 0);
+	assert_int_equal(
+		service_ctl(out, sizeof(out), "connect demo --vmm qemu"), 0);
 	snprintf(device, sizeof(device),
 		 "-device '{\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":"
 		 "\"unix\",\"path\":\"%s/vm.sock\"}}'",
@@ -279,16 +241,18 @@ static void connect_prints_a_command_for_each_vmm(void **state)
 	assert_non_null(strstr(out, device));
 	assert_non_null(strstr(out, "share=on"));
 	assert_non_null(strstr(out, "# tested"));
-	assert_int_equal(ctl(out, sizeof(out),
-			     "connect demo --vmm cloud-hypervisor --memory 1G"),
-			 0);
+	assert_int_equal(
+		service_ctl(out, sizeof(out),
+			    "connect demo --vmm cloud-hypervisor --memory 1G"),
+		0);
 	assert_non_null(strstr(out, "--memory size=1G,shared=on"));
 	assert_non_null(strstr(out, "# untested"));
-	assert_int_equal(ctl(out, sizeof(out), "connect demo --vmm libvirt"),
-			 0);
+	assert_int_equal(
+		service_ctl(out, sizeof(out), "connect demo --vmm libvirt"), 0);
 	assert_non_null(strstr(out, "<access mode='shared'/>"));
 	assert_non_null(strstr(out, "<!-- untested"));
-	assert_int_equal(ctl(out, sizeof(out), "connect demo --vmm bochs"), 1);
+	assert_int_equal(
+		service_ctl(out, sizeof(out), "connect demo --vmm bochs"), 1);
 	assert_non_null(strstr(out, "qemu, cloud-hypervisor, libvirt"));
 	assert_int_equal(procs_rpc(&p, "machine.destroy", MACHINE, NULL), 0);
 }
@@ -332,7 +296,7 @@ static void running_configuration_starts_the_next_service(void **state)
 	assert_int_equal(procs_rpc(&p, "config.get", "{}", &before), 0);
 	assert_int_equal(json_array_size(before), 3);
 	snprintf(words, sizeof(words), "config >%s", second);
-	assert_int_equal(ctl(out, sizeof(out), words), 0);
+	assert_int_equal(service_ctl(out, sizeof(out), words), 0);
 	assert_int_equal(procs_stop(&p.service, SIGTERM, 5000), 0);
 
 	start_with_config(second);
@@ -356,19 +320,23 @@ static void bad_file_is_refused_with_the_place(void **state)
 			 "{\"machine\":\"demo\",\"address\":\"00:01.0\","
 			 "\"device\":\"rgn\"}}]");
 	snprintf(words, sizeof(words), "--check-config %s", path);
-	assert_int_equal(run(out, sizeof(out), "pciringd", words), 1);
+	assert_int_equal(service_program(out, sizeof(out), "pciringd", words),
+			 1);
 	assert_non_null(
 		strstr(out, "[1].params.device: no device type \"rgn\""));
 	snprintf(words, sizeof(words), "--dir %s --config %s", p.dir, path);
-	assert_int_equal(run(out, sizeof(out), "pciringd", words), 1);
+	assert_int_equal(service_program(out, sizeof(out), "pciringd", words),
+			 1);
 	assert_non_null(strstr(out, "[1].params.device"));
 
 	write_file(path, "[\n{\n]");
 	snprintf(words, sizeof(words), "--check-config %s", path);
-	assert_int_equal(run(out, sizeof(out), "pciringd", words), 1);
+	assert_int_equal(service_program(out, sizeof(out), "pciringd", words),
+			 1);
 	assert_non_null(strstr(out, "bad:3:1: "));
 	write_file(path, "[]");
-	assert_int_equal(run(out, sizeof(out), "pciringd", words), 0);
+	assert_int_equal(service_program(out, sizeof(out), "pciringd", words),
+			 0);
 	unlink(path);
 }
 
@@ -382,12 +350,18 @@ static void usage_errors_exit_with_two(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
-		assert_int_equal(run(out, sizeof(out), "pciringd", bad[i]), 2);
-	assert_int_equal(run(out, sizeof(out), "pciringd", "--help"), 0);
+		assert_int_equal(
+			service_program(out, sizeof(out), "pciringd", bad[i]),
+			2);
+	assert_int_equal(
+		service_program(out, sizeof(out), "pciringd", "--help"), 0);
 	assert_non_null(strstr(out, "Examples:"));
-	assert_int_equal(run(out, sizeof(out), "pciringd", "--version"), 0);
+	assert_int_equal(
+		service_program(out, sizeof(out), "pciringd", "--version"), 0);
 	assert_string_equal(out, "pciringd " PCIRING_VERSION "\n");
-	assert_int_equal(run(out, sizeof(out), "pciringctl", "--version"), 0);
+	assert_int_equal(
+		service_program(out, sizeof(out), "pciringctl", "--version"),
+		0);
 	assert_string_equal(out, "pciringctl " PCIRING_VERSION "\n");
 }
 
@@ -500,6 +474,11 @@ static void telemetry_knows_machines_functions_queues_and_rings(void **state)
 	v = telemetry(fd, "/pciring/rings,demo");
 	assert_true(json_is_object(v));
 	assert_int_equal(json_object_size(v), 0);
+	json_decref(v);
+	v = telemetry(fd, "/pciring/irq,demo");
+	assert_true(json_array_size(json_object_get(v, "kind")) > 1);
+	assert_int_equal(json_array_size(json_object_get(v, "fired")),
+			 json_array_size(json_object_get(v, "kind")));
 	json_decref(v);
 	v = telemetry(fd, "/pciring/functions,none");
 	assert_true(json_is_null(v));

@@ -4,8 +4,8 @@
  * of several kinds, on two connections that come and go, against the real
  * server and a registry with one machine.
  *
- * The input is a sequence of packets: connection, kind, descriptors, length,
- * bytes.  A kind makes a header that is in order or leaves even that to the
+ * The input is a sequence of packets: connection (and whether eventfds are
+ * signalled), kind, descriptors, length, bytes.  A kind makes a header that is in order or leaves even that to the
  * bytes.  In the end, when both connections are closed: no attachment is left,
  * no file is mapped, and no descriptor is open that was not open before.
  */
@@ -35,7 +35,7 @@ struct world {
 	struct loop *loop;
 	char path[64];
 	int client[NR_CLIENTS]; /* -1 closed */
-	int memory, event, null;
+	int memory, event, other_event, null;
 };
 
 static struct world w;
@@ -101,6 +101,7 @@ static void set_up(void)
 	w.memory = memfd_create("fuzz", MFD_CLOEXEC);
 	must(ftruncate(w.memory, MEMORY) == 0);
 	w.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	w.other_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w.null = open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
@@ -129,6 +130,7 @@ static void tear_down(void)
 	loop_destroy(w.loop);
 	close(w.memory);
 	close(w.event);
+	close(w.other_event);
 	close(w.null);
 	unlink(w.path);
 }
@@ -165,6 +167,7 @@ static void fill_hello(struct msg_hello *h)
 	h->function = 8;
 	h->lanes %= 3;
 	h->interrupts %= 3;
+	h->irqchip %= 4;
 	memcpy(h->machine, "m", 2);
 }
 
@@ -172,7 +175,7 @@ static void fill_hello(struct msg_hello *h)
 static size_t fill(union msg_packet *m, uint8_t kind)
 {
 	m->h.magic = MSG_MAGIC;
-	m->h.type = (uint16_t)(kind % (MSG_SOCKET_STATE + 2));
+	m->h.type = (uint16_t)(kind % (MSG_LINE_CONTROL + 2));
 	m->h.reply = 0;
 	switch (m->h.type) {
 	case MSG_HELLO:
@@ -192,6 +195,16 @@ static size_t fill(union msg_packet *m, uint8_t kind)
 		m->irq.count &= 3;
 		m->irq.bound &= 3;
 		return sizeof(m->irq);
+	case MSG_LINE_BIND:
+	case MSG_LINE_CONTROL:
+		m->line.kind %= 3;
+		m->line.action %= 4;
+		m->line.bound &= 7;
+		if (m->line.kind == PCIRING_LINE_INTX)
+			m->line.number = 8;
+		else
+			m->line.number &= 31;
+		return sizeof(m->line);
 	case MSG_SOCKET_STATE:
 		m->socket.function = 8;
 		return sizeof(m->socket);
@@ -209,8 +222,12 @@ static void send_packet(int i, const uint8_t p[4], const uint8_t *body,
 	union msg_packet m = { 0 };
 	int fds[3];
 
-	for (unsigned int k = 0; k < nr_fds; k++)
+	for (unsigned int k = 0; k < nr_fds; k++) {
 		fds[k] = kinds[p[2] >> (2 + 2 * k) & 3];
+		/* A line can be bound to two of them. */
+		if (k && fds[k] == w.event && fds[0] == w.event)
+			fds[k] = w.other_event;
+	}
 	memcpy(&m, body, n < sizeof(m) ? n : sizeof(m));
 	if (p[1] & 0x80) /* raw: whatever the bytes say */
 		attach_send(w.client[i], &m, n ? n : 1, fds, nr_fds);
@@ -228,6 +245,10 @@ static void step(const uint8_t p[4], const uint8_t *body, size_t n)
 	}
 	connect_client(i);
 	send_packet(i, p, body, n);
+	if (p[0] & 8) {
+		eventfd_write(w.event, 1);
+		eventfd_write(w.other_event, 1);
+	}
 	serve();
 	if (p[0] & 4)
 		read_answers(i);
