@@ -306,7 +306,7 @@ static void function_reset_step(struct script *s)
 
 #define STEP(f, w)                                                             \
 	{                                                                      \
-		.name = #f, .run = f, .weight = (w)                            \
+		.name = #f, .run = (f), .weight = (w)                          \
 	}
 static const struct {
 	const char *name;

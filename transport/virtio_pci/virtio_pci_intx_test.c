@@ -400,7 +400,7 @@ static unsigned int edges(const struct irq_stage *s, struct irq_stage **to)
 
 static void graph_leads_from_the_device_to_bank_and_line(void **state)
 {
-	struct irq_stage *to[4];
+	struct irq_stage *to[4] = { NULL };
 	struct function f;
 
 	(void)state;
