@@ -11,7 +11,9 @@
  *           request makes no sense; with a sentence that names the pool, the
  *           request and who is in the way
  * Threads   one at a time
- * Memory    slots and names are the caller's; owners outlive their numbers
+ * Memory    slots and names are the caller's; owners outlive their numbers,
+ *           the first of a shared number the last one's too
+ * Limits    number 0 has no fixed request of its own: it is the lowest one
  */
 #ifndef IRQ_POOL_H
 #define IRQ_POOL_H
