@@ -22,6 +22,7 @@ struct bench_options {
 
 /* One for each subcommand. */
 int bench_proxy(const struct bench_options *o);
+int bench_irq(const struct bench_options *o);
 
 /* Nanoseconds that never go back. */
 uint64_t bench_now(void);

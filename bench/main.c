@@ -18,6 +18,8 @@ static const struct {
 } benches[] = {
 	{ "proxy", "an access through the vfio-user proxy, a bare socket",
 	  bench_proxy },
+	{ "irq", "each stage of the interrupt cascade, into each sink",
+	  bench_irq },
 };
 
 #define NR_BENCHES (sizeof(benches) / sizeof(benches[0]))
