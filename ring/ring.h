@@ -62,6 +62,16 @@ static inline unsigned int ring_put(struct ring *ring, const void *elems,
 					      NULL);
 }
 
+/* Producer only: one element, of a size that the compiler knows too, which
+ * makes the copy one move; false if it does not fit.  A2, then R1. */
+static inline bool ring_put_one(struct ring *ring, const void *elem,
+				uint32_t esize)
+{
+	assert(esize == ring->esize);
+	return rte_ring_sp_enqueue_bulk_elem(ring->r, elem, esize, 1, NULL) ==
+	       1;
+}
+
 /* Consumer only: up to @n; returns how many.  A1, then R2. */
 static inline unsigned int ring_get(struct ring *ring, void *elems,
 				    unsigned int n)
