@@ -135,6 +135,7 @@ demo: ## boot a stock guest in a stock QEMU on a pciring device
 	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO)
 	@+$(MAKE) -j$(shell nproc) all
 	@tests/guest/demo
+	@tests/guest/intx
 
 # Address layout randomisation of some kernels is too wild for gcc 12's TSan.
 calm := $(if $(findstring thread,$(SAN)),$(shell setarch -R true 2>/dev/null && \
@@ -154,7 +155,7 @@ test: ## everything: check, sanitizers, lint, fuzzers, guests in QEMU
 		'tests/setup/hugepages 32 make check' \
 		'tests/setup/hugepages 32 make check SAN=address,undefined' \
 		'tests/setup/hugepages 32 make check SAN=thread' \
-		'make lint' 'make fuzz SECONDS=10' $(addprefix tests/guest/,demo \
+		'make lint' 'make fuzz SECONDS=10' $(addprefix tests/guest/,demo intx \
 		hugepages kill-vmm cloud-hypervisor)
 
 lint: export LINT_CFLAGS = $(filter-out -Werror -f%,$(ALL_CFLAGS))

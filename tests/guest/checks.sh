@@ -51,6 +51,7 @@ number()
 
 positive() { number "$1" && ((10#$1 > 0)); }
 at_least() { number "$1" "$2" && ((10#$1 >= 10#$2)); }
+at_most() { number "$1" "$2" && ((10#$1 <= 10#$2)); }
 # Above 0, and at most the other's.
 some_of() { positive "$1" && number "$2" && ((10#$1 <= 10#$2)); }
 same() { [ -n "$1" ] && [ "$1" = "$2" ]; }

@@ -9,9 +9,13 @@
 # The guest runs on /dev/kvm where that boots a stock kernel, in QEMU's TCG
 # otherwise (see accel); PCIRING_ACCEL=kvm|tcg chooses.
 # PCIRING_HUGETLB=1 puts the guest's RAM on huge pages.
+#
+# The machine has an rng at each address of the array functions; a script that
+# wants more than one says so before start_service.
 
 boot_timeout=${PCIRING_BOOT_TIMEOUT:-180}
 function_address=00:01.0
+functions=("$function_address")
 machine=demo
 vm_pids=()
 
@@ -136,17 +140,21 @@ wait_line()
 	done
 }
 
-# start_service: pciringd with one machine that has one rng.
+# start_service: pciringd with one machine that has the functions.
 start_service()
 {
-	cat >"$work/config.json" <<-EOF
-	[
-	  {"method": "machine.create", "params": {"name": "$machine"}},
-	  {"method": "function.create", "params":
-	    {"machine": "$machine", "address": "$function_address",
-	     "device": "rng"}}
-	]
-	EOF
+	local address
+
+	{
+		echo '[{"method": "machine.create",'
+		echo '  "params": {"name": "'"$machine"'"}}'
+		for address in "${functions[@]}"; do
+			echo ', {"method": "function.create", "params":'
+			echo '   {"machine": "'"$machine"'", "device": "rng",'
+			echo '    "address": "'"$address"'"}}'
+		done
+		echo ']'
+	} >"$work/config.json"
 	# shellcheck disable=SC2086 # words, for whoever wants to add options
 	start pciringd "$bin/pciringd" --dir "$work" \
 		--config "$work/config.json" ${PCIRING_SERVICE_OPTIONS:-}
@@ -156,11 +164,22 @@ start_service()
 	server[pciringd]=$service
 }
 
+# socket_of ADDRESS: where the proxy serves that function.
+socket_of()
+{
+	echo "$work/${1//[:.]/-}.sock"
+}
+
 start_proxy()
 {
-	socket=$work/f1.sock
+	local address options=()
+
+	socket=$(socket_of "$function_address")
+	for address in "${functions[@]}"; do
+		options+=(--function "$address=$(socket_of "$address")")
+	done
 	start proxy "$bin/pciring-vfio-user" --dir "$work" \
-		--machine "$machine" --function "$function_address=$socket"
+		--machine "$machine" "${options[@]}"
 	proxy=$started
 	wait_line "$proxy" "$work/proxy.log" "pciring-vfio-user: ready" 10 ||
 		fail_with proxy "pciring-vfio-user did not come up"
@@ -182,10 +201,15 @@ fail_with()
 }
 declare -A shown=()
 
-# start_guest DEVICE PARAMETERS: boot the guest; its console is guest.log.
+# start_guest PARAMETERS DEVICE...: boot the guest; its console is guest.log.
 start_guest()
 {
-	local device=$1 parameters=$2 cpu=max ram=share=on
+	local parameters=$1 cpu=max ram=share=on device devices=()
+	shift
+
+	for device; do
+		devices+=(-device "$device")
+	done
 
 	[ "$accel" = kvm ] && cpu=host
 	[ "${PCIRING_HUGETLB:-}" = 1 ] && ram=share=on,hugetlb=on,prealloc=on
@@ -198,14 +222,18 @@ start_guest()
 		-kernel "$cache/guest/vmlinuz" \
 		-initrd "$cache/guest/initramfs" \
 		-append "console=ttyS0 quiet panic=-1 $parameters" \
-		-device "$device"
+		"${devices[@]}"
 	qemu=$started
 }
 
+# vfio_user_device ADDRESS: the function in the guest's same slot.
 vfio_user_device()
 {
-	printf '{"driver":"vfio-user-pci","addr":"1.0","socket":%s}' \
-		"{\"type\":\"unix\",\"path\":\"$socket\"}"
+	local address=$1
+
+	printf '{"driver":"vfio-user-pci","addr":"%s","socket":%s}' \
+		"${address#*:}" \
+		"{\"type\":\"unix\",\"path\":\"$(socket_of "$address")\"}"
 }
 
 wait_stage()
