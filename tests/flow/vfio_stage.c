@@ -190,6 +190,11 @@ static void map_all(struct vfio_guest *t)
 
 void stage_qemu(struct vfio_guest *t)
 {
+	stage_qemu_at(t, stage.path);
+}
+
+void stage_qemu_at(struct vfio_guest *t, const char *path)
+{
 	static const char json[] =
 		"{\"capabilities\": {\"migration\": {\"pgsize\": 4096, "
 		"\"max_bitmap_size\": 268435456}, \"max_msg_fds\": 16, "
@@ -199,7 +204,7 @@ void stage_qemu(struct vfio_guest *t)
 	uint8_t config[4096];
 	uint32_t config_size = 0;
 
-	assert_int_equal(vfio_raw_connect(&t->v, stage.path), 0);
+	assert_int_equal(vfio_raw_connect(&t->v, path), 0);
 	assert_int_equal(vfio_raw_version(&t->v, 0, json), 0);
 	assert_true(t->v.length <= 4 + sizeof(json));
 	map_all(t);

@@ -50,8 +50,10 @@ void traffic_fini(struct traffic *tr);
 /* How often an eventfd was written since the last look. */
 uint64_t stage_fired(int fd);
 
-/* Connect and query as QEMU does when it realizes a device; RAM is lent. */
+/* Connect and query as QEMU does when it realizes a device; RAM is lent.  The
+ * rng's socket, or the one at @path. */
 void stage_qemu(struct vfio_guest *t);
+void stage_qemu_at(struct vfio_guest *t, const char *path);
 
 /* MSI-X as QEMU turns it on, then the driver to DRIVER_OK. */
 void stage_go_live(struct vfio_guest *t, struct traffic *tr);
