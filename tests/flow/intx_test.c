@@ -18,29 +18,19 @@
 
 #include <cmocka.h>
 
-#include "tests/flow/rig.h"
+#include "tests/flow/rig_dev.h"
 
-#define ROUNDS	  10000 /* of each function */
-#define BAR_BASE  0xc0000000ull
-#define BRIDGE	  3  /* device on bus 0 */
-#define GSI	  17 /* where (2 + 3), (6 + 3) and 5 modulo 4 end */
-#define VECTOR	  0x51
-#define FILLER	  0xffff
-#define DEV_BYTES 0x8000ull
+#define ROUNDS 10000 /* of each function */
+#define BRIDGE 3     /* device on bus 0 */
+#define GSI    17    /* where (2 + 3) and (6 + 3) modulo 4 end */
+#define VECTOR 0x51
+#define FILLER 0xffff
 
 /* The I/O APIC as the guest knows it: 82093AA. */
 #define APIC	   0xfec00000ull
 #define APIC_LEVEL 0xa000u /* and active low, as PCI is */
 
-static const uint16_t place[] = { 0x0110, 0x0130, 0x0028 };
-
-struct dev {
-	struct rig_port port;
-	struct guest guest;
-	uint64_t buffer;
-	bool asked;
-	unsigned int done;
-};
+static const uint16_t place[] = { 0x0110, 0x0130 };
 
 /* A wire and the CPU that serves it: idle, or about to look at device @at,
  * or, behind the last of them, about to say that it is done. */
@@ -56,8 +46,7 @@ struct wire {
 
 struct world {
 	struct rig rig;
-	struct dev dev[ARRAY_SIZE(place)];
-	unsigned int nr;
+	struct rig_dev dev[ARRAY_SIZE(place)];
 	struct wire wire[2];
 	unsigned int nr_wires;
 	uint64_t random;
@@ -88,45 +77,6 @@ static uint32_t rnd(struct world *w, uint32_t n)
 
 /* ---- Devices ----------------------------------------------------------------- */
 
-static void bring_up(struct world *w, unsigned int i)
-{
-	struct dev *d = &w->dev[i];
-	struct guest *g = &d->guest;
-
-	rig_port_guest(&d->port, g, i * DEV_BYTES, DEV_BYTES);
-	assert_int_equal(guest_find_caps(g), 0);
-	assert_int_equal(guest_intx_pin(g), 1);
-	assert_int_equal(guest_place_bars(g, BAR_BASE + i * 0x100000ull), 0);
-	guest_command(g, true, true);
-	assert_int_equal(guest_start(g, GUEST_ALL_FEATURES, 8), 0);
-	d->buffer = guest_alloc(g, 16, 16);
-	assert_true(d->buffer);
-	d->asked = false;
-}
-
-static void ask(struct dev *d)
-{
-	const struct guest_buf buf = { d->buffer, 16, true };
-
-	assert_true(guest_add(&d->guest, 0, &buf, 1, false) >= 0);
-	guest_kick(&d->guest, 0);
-	d->asked = true;
-}
-
-/* The driver's handler: its part of the cause ends here. */
-static bool handle(struct dev *d)
-{
-	struct guest_used used;
-
-	if (!(guest_isr(&d->guest) & GUEST_ISR_QUEUE))
-		return false;
-	while (guest_poll(&d->guest, 0, &used)) {
-		d->done++;
-		d->asked = false;
-	}
-	return true;
-}
-
 static bool is_high(struct world *w, const struct wire *wire)
 {
 	for (unsigned int i = 0; i < wire->nr; i++)
@@ -146,7 +96,7 @@ static void request(struct wire *wire)
 
 static void serve(struct world *w, struct wire *wire, const struct way *way)
 {
-	struct dev *d = &w->dev[wire->first];
+	struct rig_dev *d = &w->dev[wire->first];
 
 	if (!wire->serving) {
 		if (!wire->requested)
@@ -157,7 +107,7 @@ static void serve(struct world *w, struct wire *wire, const struct way *way)
 		wire->found = 0;
 		w->served++;
 	} else if (wire->at < wire->nr) {
-		wire->found += handle(&d[wire->at++]);
+		wire->found += rig_dev_handle(&d[wire->at++]);
 	} else {
 		w->both += wire->found == 2;
 		w->late += is_high(w, wire);
@@ -189,7 +139,7 @@ static bool take_one(struct world *w, struct msg_irq *irq)
 
 static bool all_done(const struct world *w)
 {
-	for (unsigned int i = 0; i < w->nr; i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(place); i++)
 		if (w->dev[i].done < w->rounds)
 			return false;
 	return true;
@@ -197,12 +147,12 @@ static bool all_done(const struct world *w)
 
 static void one_step(struct world *w, const struct way *way)
 {
-	struct dev *d = &w->dev[rnd(w, w->nr)];
+	struct rig_dev *d = &w->dev[rnd(w, ARRAY_SIZE(place))];
 
 	switch (rnd(w, 6)) {
 	case 0:
 		if (!d->asked && d->done < w->rounds)
-			ask(d);
+			rig_dev_ask(d);
 		break;
 	case 1:
 		machine_turn(w->rig.machine);
@@ -226,13 +176,11 @@ static void one_story(const struct way *way, unsigned int rounds, bool crowded)
 	w->random = 0x9e3779b97f4a7c15ull;
 	w->rounds = rounds;
 	w->crowded = crowded;
-	w->nr = 2;
 	assert_int_equal(rig_init_link(&w->rig, &way->link), 0);
 	assert_int_equal(machine_add_bus(w->rig.machine, 1, 0, BRIDGE), 0);
-	for (unsigned int i = 0; i < w->nr; i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(place); i++) {
 		assert_int_equal(rig_plug(&w->rig, place[i], &f), 0);
-		w->dev[i].port = (struct rig_port){ &w->rig, f };
-		bring_up(w, i);
+		assert_int_equal(rig_dev_start(&w->dev[i], &w->rig, f, i), 0);
 	}
 	way->set_up(w);
 	while (!all_done(w) && steps++ < 200 * rounds)
@@ -240,8 +188,8 @@ static void one_story(const struct way *way, unsigned int rounds, bool crowded)
 	print_message("# %u messages, %u runs, %u late, %u both\n", w->told,
 		      w->served, w->late, w->both);
 	assert_true(all_done(w));
-	assert_true(w->told <= 2 * w->nr * rounds);
-	assert_true(w->served <= 2 * w->nr * rounds);
+	assert_true(w->told <= 2 * ARRAY_SIZE(place) * rounds);
+	assert_true(w->served <= 2 * ARRAY_SIZE(place) * rounds);
 	assert_true(w->late > rounds / 20);
 	assert_true(w->nr_wires > 1 || w->both > rounds / 20);
 	for (unsigned int i = 0; i < w->nr_wires; i++)
@@ -461,162 +409,6 @@ static void functions_with_lines_of_their_own_lose_nothing(void **state)
 	one_story(&eventfd_of_function, ROUNDS, false);
 }
 
-/* ---- Where pins end, and who drops what -------------------------------------------- */
-
-static int set_up_tree(void **state)
-{
-	const struct link_options opt = { .irqchip = PCIRING_IRQCHIP_LINES };
-	struct world *w = calloc(1, sizeof(*w));
-	struct function *f;
-
-	if (!w || rig_init_link(&w->rig, &opt) ||
-	    machine_add_bus(w->rig.machine, 1, 0, BRIDGE))
-		return -1;
-	for (unsigned int i = 0; i < ARRAY_SIZE(place); i++) {
-		if (rig_plug(&w->rig, place[i], &f))
-			return -1;
-		w->dev[i].port = (struct rig_port){ &w->rig, f };
-		bring_up(w, i);
-	}
-	*state = w;
-	return 0;
-}
-
-static int tear_down_tree(void **state)
-{
-	struct world *w = *state;
-
-	rig_fini(&w->rig);
-	free(w);
-	return 0;
-}
-
-static void expect_level(struct world *w, unsigned int gsi, bool high)
-{
-	struct msg_irq irq;
-
-	assert_int_equal(channel_get_irqs(&w->rig.client, &irq, 1), 1);
-	assert_int_equal(irq.what, MSG_IRQ_WHAT(PCIRING_IRQ_TYPE_LINE, gsi));
-	assert_int_equal(irq.data, high);
-}
-
-static void expect_nothing(struct world *w)
-{
-	struct msg_irq irq;
-
-	assert_true(rig_run(&w->rig, 8));
-	assert_int_equal(channel_get_irqs(&w->rig.client, &irq, 1), 0);
-}
-
-static void raise(struct world *w, unsigned int i)
-{
-	ask(&w->dev[i]);
-	assert_true(rig_run(&w->rig, 8));
-}
-
-/* rule 73 */
-static void a_pin_is_turned_at_each_bridge_on_its_way(void **state)
-{
-	/* Bus 2 is behind device 7 of bus 1. */
-	static const struct {
-		uint16_t bdf;
-		unsigned int gsi;
-	} want[] = {
-		{ 0x0110, 16 + (0 + 2 + 3) % 4 },
-		{ 0x0130, 16 + (0 + 6 + 3) % 4 },
-		{ 0x0028, 16 + (0 + 5) % 4 },
-		{ 0x0118, 16 + (0 + 3 + 3) % 4 },
-		{ 0x0200, 16 + (0 + 0 + 7 + 3) % 4 },
-		{ 0x0030, 16 + (0 + 6) % 4 },
-	};
-	struct world *w = *state;
-	struct dev *d = &w->dev[2];
-	struct function *f;
-
-	assert_int_equal(machine_add_bus(w->rig.machine, 2, 1, 7), 0);
-	/* Each in its turn takes the addresses of the one before. */
-	guest_command(&d->guest, false, false);
-	for (unsigned int i = 0; i < ARRAY_SIZE(want); i++) {
-		f = machine_find(w->rig.machine, want[i].bdf);
-		if (!f)
-			assert_int_equal(rig_plug(&w->rig, want[i].bdf, &f), 0);
-		d->port.function = f;
-		bring_up(w, 2);
-		raise(w, 2);
-		expect_level(w, want[i].gsi, true);
-		assert_true(handle(d));
-		expect_level(w, want[i].gsi, false);
-		guest_command(&d->guest, false, false);
-	}
-}
-
-/* rule 72 */
-static void a_reset_drops_its_own_part_of_a_line_only(void **state)
-{
-	struct world *w = *state;
-
-	raise(w, 0);
-	raise(w, 2);
-	expect_level(w, GSI, true);
-	assert_int_equal(link_reset(&w->rig.link, place[2]), 0);
-	expect_nothing(w);
-	assert_true(handle(&w->dev[0]));
-	expect_level(w, GSI, false);
-	bring_up(w, 2);
-	raise(w, 2);
-	expect_level(w, GSI, true);
-	assert_int_equal(link_reset(&w->rig.link, place[2]), 0);
-	expect_level(w, GSI, false);
-	expect_nothing(w);
-}
-
-/* rule 72 */
-static void
-an_unplugged_function_drops_its_own_part_of_a_line_only(void **state)
-{
-	struct world *w = *state;
-	struct function *f;
-
-	raise(w, 1);
-	raise(w, 2);
-	expect_level(w, GSI, true);
-	assert_int_equal(machine_unplug(w->rig.machine, place[2]), 0);
-	expect_nothing(w);
-	assert_true(handle(&w->dev[1]));
-	expect_level(w, GSI, false);
-	assert_int_equal(rig_plug(&w->rig, place[2], &f), 0);
-	w->dev[2].port.function = f;
-	bring_up(w, 2);
-	raise(w, 2);
-	expect_level(w, GSI, true);
-	assert_int_equal(machine_unplug(w->rig.machine, place[2]), 0);
-	expect_level(w, GSI, false);
-}
-
-static void msix_and_the_disable_bit_silence_the_pin(void **state)
-{
-	struct world *w = *state;
-	struct guest *g = &w->dev[0].guest;
-
-	raise(w, 0);
-	expect_level(w, GSI, true);
-	guest_intx_disable(g, true);
-	expect_level(w, GSI, false);
-	assert_true(guest_intx_status(g));
-	guest_intx_disable(g, false);
-	expect_level(w, GSI, true);
-	guest_msix_control(g, true, false);
-	expect_level(w, GSI, false);
-	guest_msix_control(g, false, false);
-	expect_level(w, GSI, true);
-	assert_true(handle(&w->dev[0]));
-	assert_false(guest_intx_status(g));
-	expect_level(w, GSI, false);
-}
-
-#define TREE(test)                                                             \
-	cmocka_unit_test_setup_teardown(test, set_up_tree, tear_down_tree)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -629,10 +421,6 @@ int main(void)
 			a_shared_line_by_eventfd_and_resample_loses_nothing),
 		cmocka_unit_test(
 			functions_with_lines_of_their_own_lose_nothing),
-		TREE(a_pin_is_turned_at_each_bridge_on_its_way),
-		TREE(a_reset_drops_its_own_part_of_a_line_only),
-		TREE(an_unplugged_function_drops_its_own_part_of_a_line_only),
-		TREE(msix_and_the_disable_bit_silence_the_pin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The interrupt controller of a machine-wide link: it comes and goes with the
- * link, GSIs move between the ring and eventfds, the guest's ends of interrupts
- * arrive, and all of it can be looked at.
+ * link, GSIs and vectors move between the ring and eventfds, and the guest's
+ * ends of interrupts arrive.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -571,115 +571,6 @@ static void a_sleeper_is_woken_once_for_a_turn(void **state)
 	stop(w);
 }
 
-/* ---- The graph -------------------------------------------------------------------- */
-
-static struct irq_graph graph;
-
-/* The node that @from leads to and that is a @kind; -1: none. */
-static int leads_to(int from, const char *kind)
-{
-	for (uint32_t i = 0; i < graph.nr_edges; i++)
-		if ((int)graph.edge[i].from == from &&
-		    !strcmp(graph.node[graph.edge[i].to].kind, kind))
-			return (int)graph.edge[i].to;
-	return -1;
-}
-
-static int node_of(const struct irq_stage *s)
-{
-	for (uint32_t i = 0; i < graph.nr_nodes; i++)
-		if (graph.node[i].stage == s)
-			return (int)i;
-	return -1;
-}
-
-/* From the function's pin to pin 17 of the controller. */
-static int pin_17(struct world *w)
-{
-	int line = leads_to(node_of(&w->rig.function->vp.stage), "line");
-	int gsi = leads_to(line, "gsi");
-
-	assert_true(line >= 0 && gsi >= 0);
-	assert_ptr_equal(graph.node[leads_to(gsi, "line")].stage,
-			 &w->rig.machine->interrupts.pin[GSI].stage);
-	return leads_to(gsi, "line");
-}
-
-static void walk(struct world *w)
-{
-	irq_graph_init(&graph);
-	assert_int_equal(machine_graph(w->rig.machine, &graph), 0);
-}
-
-static void the_graph_leads_from_each_function_to_the_ring(void **state)
-{
-	struct world *w = start_with(PCIRING_IRQCHIP_SPLIT);
-	int ring, bank;
-
-	(void)state;
-	bring_up(w, false);
-	raise(w);
-	walk(w);
-	ring = node_of(&w->rig.link.ring.stage);
-	assert_true(ring >= 0);
-	bank = leads_to(node_of(&w->rig.function->vp.stage), "msi");
-	assert_int_equal(leads_to(bank, "ring"), ring);
-	assert_int_equal(leads_to(leads_to(pin_17(w), "ioapic"), "ring"), ring);
-	assert_int_equal(graph.node[pin_17(w)].view.level, 1);
-	irq_graph_fini(&graph);
-	stop(w);
-}
-
-static void the_graph_has_what_no_function_leads_to(void **state)
-{
-	struct world *w = start_with(PCIRING_IRQCHIP_SPLIT);
-	struct interrupts *in = &w->rig.machine->interrupts;
-
-	(void)state;
-	assert_int_equal(machine_unplug(w->rig.machine, RIG_BDF), 0);
-	walk(w);
-	for (unsigned int i = 0; i < INTX_PINS; i++)
-		assert_true(node_of(&gsi_line(&in->table, 16 + i)->stage) >= 0);
-	/* Four inputs, GSIs and pins; the I/O APIC and the ring. */
-	assert_int_equal(graph.nr_nodes, 14);
-	assert_int_equal(graph.nr_edges, 13);
-	irq_graph_fini(&graph);
-	stop(w);
-}
-
-static void the_graph_shows_eventfds_that_are_bound(void **state)
-{
-	struct world *w = start_with(PCIRING_IRQCHIP_LINES);
-	int fd = event_fd(), old, bank, eventfds;
-
-	(void)state;
-	assert_int_equal(bind_gsi(w, fd, &old), 0);
-	assert_int_equal(link_bind(&w->rig.link, RIG_BDF, 0, dup(fd), &old), 0);
-	walk(w);
-	assert_ptr_equal(graph.node[leads_to(pin_17(w), "eventfd")].stage,
-			 &w->rig.machine->interrupts.eventfd[GSI].stage);
-	bank = leads_to(node_of(&w->rig.function->vp.stage), "msi");
-	eventfds = leads_to(bank, "eventfd");
-	assert_true(leads_to(eventfds, "ring") >= 0);
-	irq_graph_fini(&graph);
-	stop(w);
-}
-
-static void the_graph_shows_a_line_that_is_a_functions_own(void **state)
-{
-	const struct link_options opt = { .remote = true };
-	struct world *w = start(&opt);
-	int line;
-
-	(void)state;
-	walk(w);
-	line = leads_to(node_of(&w->rig.function->vp.stage), "line");
-	assert_string_equal(graph.node[line].view.name, "00:01.0 INTx");
-	assert_true(leads_to(line, "eventfd") >= 0);
-	irq_graph_fini(&graph);
-	stop(w);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -699,12 +590,6 @@ int main(void)
 			a_gsi_that_left_a_full_ring_and_came_back_is_as_it_is),
 		cmocka_unit_test(a_pending_vector_goes_to_whom_it_is_bound),
 		cmocka_unit_test(a_sleeper_is_woken_once_for_a_turn),
-		cmocka_unit_test(
-			the_graph_leads_from_each_function_to_the_ring),
-		cmocka_unit_test(the_graph_has_what_no_function_leads_to),
-		cmocka_unit_test(the_graph_shows_eventfds_that_are_bound),
-		cmocka_unit_test(
-			the_graph_shows_a_line_that_is_a_functions_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,19 +34,76 @@ static void deliver_pending(struct model *m)
 			deliver(m, i);
 }
 
+static void raise_vector(struct model *m, uint16_t v)
+{
+	if (v == GUEST_NO_VECTOR)
+		return;
+	m->v[v].raised++;
+	m->v[v].unseen = true;
+	deliver(m, v);
+}
+
+static void signal_if_due(struct model *m)
+{
+	struct model_line *l = &m->line;
+
+	if (!l->high || l->busy || l->masked)
+		return;
+	l->busy = true;
+	l->signals++;
+	m->reached.signals++;
+}
+
+bool model_has_cause(const struct model *m)
+{
+	return m->isr && !m->msix_on;
+}
+
+static void drive_pin(struct model *m)
+{
+	m->line.high = model_has_cause(m) && !m->pin_disabled;
+	signal_if_due(m);
+}
+
 static void raise_queue(struct model *m)
 {
-	if (!m->msix_on)
+	if (m->msix_on)
+		raise_vector(m, m->q.vector);
+	else
 		m->isr |= 1;
-	else if (m->q.vector != GUEST_NO_VECTOR)
-		deliver(m, m->q.vector);
+	drive_pin(m);
 }
 
 static void raise_config(struct model *m)
 {
 	m->isr |= 2;
-	if (m->msix_on && m->config_vector != GUEST_NO_VECTOR)
-		deliver(m, m->config_vector);
+	if (m->msix_on)
+		raise_vector(m, m->config_vector);
+	drive_pin(m);
+}
+
+void model_pin_disable(struct model *m, bool on)
+{
+	m->pin_disabled = on;
+	drive_pin(m);
+}
+
+void model_isr_read(struct model *m)
+{
+	m->isr = 0;
+	drive_pin(m);
+}
+
+void model_line_end(struct model *m)
+{
+	m->line.busy = false;
+	m->line.masked = false;
+	signal_if_due(m);
+}
+
+void model_line_mask(struct model *m)
+{
+	m->line.masked = true;
 }
 
 void model_entry(struct model *m, unsigned int i, uint64_t address,
@@ -63,6 +120,7 @@ void model_msix(struct model *m, bool on, bool closed)
 {
 	m->msix_on = on;
 	m->msix_closed = closed;
+	drive_pin(m);
 	deliver_pending(m);
 }
 
@@ -84,11 +142,14 @@ void model_reset(struct model *m)
 	m->driver_select = 0;
 	m->queue_select = 0;
 	m->config_vector = GUEST_NO_VECTOR;
-	for (unsigned int i = 0; i < MODEL_VECTORS; i++)
+	for (unsigned int i = 0; i < MODEL_VECTORS; i++) {
 		m->v[i].pending = false;
+		m->v[i].unseen = false;
+	}
 	memset(&m->q, 0, sizeof(m->q));
 	m->q.size = MODEL_MAXIMUM;
 	m->q.vector = GUEST_NO_VECTOR;
+	drive_pin(m);
 }
 
 void model_flr(struct model *m)
@@ -96,8 +157,13 @@ void model_flr(struct model *m)
 	m->master = false;
 	m->msix_on = false;
 	m->msix_closed = false;
+	m->pin_disabled = false;
+	m->isr = 0;
 	for (unsigned int i = 0; i < MODEL_VECTORS; i++)
-		m->v[i] = (struct model_vector){ .masked = true };
+		m->v[i] = (struct model_vector){
+			.masked = true,
+			.raised = m->v[i].raised,
+		};
 	model_reset(m);
 }
 

@@ -3,8 +3,8 @@
  * model.h - the rig's function as the rules describe it, and nothing more
  *
  * The reference for property tests: registers, one split queue whose driver
- * behaves, MSI-X with two vectors.  It shares no code with what it is compared
- * to.  Calls say what the driver did; the fields are what must then be seen.
+ * behaves, MSI-X with two vectors, and a pin whose line has an eventfd.  It
+ * shares no code with what it is compared to.  Calls say what the driver did; the fields are what must then be seen.
  */
 #ifndef TESTS_FLOW_MODEL_H
 #define TESTS_FLOW_MODEL_H
@@ -20,11 +20,19 @@ struct model_vector {
 	uint64_t address;
 	uint32_t data;
 	bool masked, pending;
+	unsigned long raised; /* ever */
+	bool unseen;	      /* raised, not reset away, no message of it yet */
+};
+
+/* The line of the pin, and what a client does with its eventfd. */
+struct model_line {
+	bool high, busy, masked;
+	unsigned int signals; /* due since the caller last cleared it */
 };
 
 /* What the scripts came to: one that reaches nothing proves nothing. */
 struct model_reached {
-	unsigned long messages, latched, used, broken, paused;
+	unsigned long messages, latched, used, broken, paused, signals;
 };
 
 struct model {
@@ -42,7 +50,8 @@ struct model {
 		uint16_t avail, used;
 	} q;
 	bool master, lent;
-	bool msix_on, msix_closed;
+	bool msix_on, msix_closed, pin_disabled;
+	struct model_line line;
 	struct model_vector v[MODEL_VECTORS];
 	/* messages that are due since the caller last cleared nr_sent */
 	struct msg_irq sent[8];
@@ -66,6 +75,15 @@ void model_entry(struct model *m, unsigned int i, uint64_t address,
 		 uint32_t data, bool masked);
 void model_msix(struct model *m, bool on, bool closed);
 void model_master(struct model *m, bool on);
+
+/* COMMAND.INTX_DISABLE; a read of ISR; the client ends an interrupt of the
+ * line and unmasks it, or masks it. */
+void model_pin_disable(struct model *m, bool on);
+void model_isr_read(struct model *m);
+void model_line_end(struct model *m);
+void model_line_mask(struct model *m);
+/* STATUS.3 */
+bool model_has_cause(const struct model *m);
 
 /* Is all of the queue's memory lent? */
 bool model_ring_is_there(const struct model *m);

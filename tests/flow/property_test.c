@@ -3,8 +3,10 @@
  * Random scripts of register accesses, config writes, buffers, memory that
  * goes and comes, and resets, against the model of the function in model.c.
  * After every step all that a driver or a VMM could see is compared: registers,
- * pending bits, messages, used.idx; and nothing was written outside of what was
- * lent.
+ * pending bits, messages, the level of the pin and the signals of its eventfd,
+ * used.idx; and nothing was written outside of what was lent.  In the end all
+ * is opened, and then each raise that was neither reset away nor sent nowhere
+ * has been seen, and no vector sent more messages than it had raises.
  *
  * PROPERTY_SEED=N repeats the script that a failure names; PROPERTY_SCRIPTS=N
  * runs more of them.
@@ -13,6 +15,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -34,6 +38,8 @@ struct world {
 	struct guest guest;
 	struct model m;
 	uint64_t random;
+	int line_fd;			   /* the pin's */
+	unsigned long seen[MODEL_VECTORS]; /* messages in this script */
 };
 
 static struct world w;
@@ -212,6 +218,37 @@ static void step_command(void)
 	set_command(rnd(4));
 }
 
+static void set_pin_disable(bool on)
+{
+	guest_intx_disable(&w.guest, on);
+	model_pin_disable(&w.m, on);
+}
+
+static void step_pin(void)
+{
+	set_pin_disable(!rnd(3));
+}
+
+static void end_line(void)
+{
+	assert_int_equal(link_line_control(&w.rig.link, PCIRING_LINE_INTX,
+					   RIG_BDF, PCIRING_IRQ_UNMASK),
+			 0);
+	model_line_end(&w.m);
+}
+
+static void step_line(void)
+{
+	if (rnd(5)) {
+		end_line();
+		return;
+	}
+	assert_int_equal(link_line_control(&w.rig.link, PCIRING_LINE_INTX,
+					   RIG_BDF, PCIRING_IRQ_MASK),
+			 0);
+	model_line_mask(&w.m);
+}
+
 static void step_memory(void)
 {
 	assert_int_equal(w.m.lent ? rig_take_back(&w.rig) : rig_lend(&w.rig),
@@ -253,12 +290,8 @@ static void step_offer(void)
 
 static void step_isr(void)
 {
-	uint64_t isr = rig_access(&w.rig, MSG_READ,
-				  PCIRING_SPACE_BAR0 + VIRTIO_PCI_BAR,
-				  VIRTIO_PCI_ISR, 1, 0);
-
-	assert_int_equal(isr, w.m.isr);
-	w.m.isr = 0;
+	assert_int_equal(guest_isr(&w.guest), w.m.isr);
+	model_isr_read(&w.m);
 }
 
 static void step_reset(void)
@@ -282,7 +315,9 @@ static void step_bring_up(void)
 	write_features(1, 1);
 	write_status(GUEST_ACKNOWLEDGE | GUEST_DRIVER | GUEST_FEATURES_OK);
 	set_command(true);
-	set_control(true, false);
+	set_control(rnd(3), false);
+	if (!rnd(3))
+		set_pin_disable(false);
 	for (unsigned int i = 0; i < MODEL_VECTORS; i++)
 		write_entry(i, false);
 	common_write(GUEST_QUEUE_SELECT, 2, 0);
@@ -319,6 +354,7 @@ static step_fn *const steps[] = {
 	step_command,  step_memory, step_offer,	   step_offer,
 	step_offer,    step_isr,    step_reset,	   step_nonsense,
 	step_bring_up, step_offer,  step_offer,	   step_offer,
+	step_pin,      step_line,   step_line,	   step_isr,
 };
 
 /* ---- After each step ------------------------------------------------------------ */
@@ -367,12 +403,27 @@ static void compare_interrupts(void)
 
 	n = channel_get_irqs(&w.rig.client, got, ARRAY_SIZE(got));
 	assert_int_equal(n, w.m.nr_sent);
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
 		assert_memory_equal(&got[i], &w.m.sent[i], sizeof(got[i]));
+		w.seen[got[i].what]++;
+		w.m.v[got[i].what].unseen = false;
+	}
 	w.m.nr_sent = 0;
 	for (unsigned int i = 0; i < MODEL_VECTORS; i++)
 		assert_int_equal(guest_msix_pending(&w.guest, i),
 				 w.m.v[i].pending);
+}
+
+static void compare_pin(void)
+{
+	uint64_t count = 0;
+
+	assert_int_equal(w.rig.function->vp.func.intx.high, w.m.line.high);
+	assert_int_equal(guest_intx_status(&w.guest), model_has_cause(&w.m));
+	if (read(w.line_fd, &count, sizeof(count)) < 0)
+		assert_int_equal(errno, EAGAIN);
+	assert_int_equal(count, w.m.line.signals);
+	w.m.line.signals = 0;
 }
 
 static void compare(void)
@@ -381,9 +432,44 @@ static void compare(void)
 
 	compare_registers();
 	compare_interrupts();
+	compare_pin();
 	memcpy(&used, w.rig.mem + (USED_GPA - RIG_GPA) + 2, 2);
 	assert_int_equal(used, w.m.q.used);
 	assert_true(rig_guards_hold(&w.rig));
+}
+
+static void bind_line(void)
+{
+	int old;
+
+	w.line_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	assert_int_equal(link_line_bind(&w.rig.link, PCIRING_LINE_INTX, RIG_BDF,
+					dup(w.line_fd), &old),
+			 0);
+}
+
+/* Whatever was kept has a way now. */
+static void open_all(void)
+{
+	set_command(true);
+	compare();
+	for (unsigned int i = 0; i < MODEL_VECTORS; i++) {
+		write_entry(i, false);
+		compare();
+	}
+	set_control(true, false);
+	compare();
+	for (unsigned int i = 0; i < MODEL_VECTORS; i++) {
+		assert_false(w.m.v[i].unseen);
+		assert_true(w.seen[i] <= w.m.v[i].raised);
+	}
+	set_control(false, false);
+	compare();
+	set_pin_disable(false);
+	compare();
+	end_line();
+	assert_int_equal(w.m.line.signals, w.m.isr != 0);
+	compare();
 }
 
 static void one_script(uint64_t seed)
@@ -400,12 +486,16 @@ static void one_script(uint64_t seed)
 		.reached = w.m.reached,
 	};
 	model_flr(&w.m);
+	memset(w.seen, 0, sizeof(w.seen));
+	bind_line();
 	for (unsigned int i = 0; i < STEPS; i++) {
 		steps[rnd(ARRAY_SIZE(steps))]();
 		assert_true(rig_run(&w.rig, 64));
 		model_run(&w.m);
 		compare();
 	}
+	open_all();
+	close(w.line_fd);
 	rig_fini(&w.rig);
 }
 
@@ -416,7 +506,7 @@ static unsigned long from_environment(const char *name, unsigned long otherwise)
 	return value ? strtoul(value, NULL, 0) : otherwise;
 }
 
-/* rules 20, 40, 43, 45, 55, 60, 65, 79, 122 */
+/* rules 20, 40, 43, 45, 55, 60, 65, 70, 74, 79, 122 */
 static void random_scripts_agree_with_the_model(void **state)
 {
 	unsigned long first = from_environment("PROPERTY_SEED", 0);
@@ -427,9 +517,10 @@ static void random_scripts_agree_with_the_model(void **state)
 	for (*seed = first; *seed < first + n; (*seed)++)
 		one_script(*seed);
 	print_message("# %lu messages, %lu latched, %lu chains, %lu broken, "
-		      "%lu paused\n",
+		      "%lu paused, %lu signals\n",
 		      w.m.reached.messages, w.m.reached.latched,
-		      w.m.reached.used, w.m.reached.broken, w.m.reached.paused);
+		      w.m.reached.used, w.m.reached.broken, w.m.reached.paused,
+		      w.m.reached.signals);
 	if (n < SCRIPTS)
 		return;
 	assert_true(w.m.reached.messages > SCRIPTS &&
@@ -437,6 +528,7 @@ static void random_scripts_agree_with_the_model(void **state)
 	assert_true(w.m.reached.latched > SCRIPTS / 10);
 	assert_true(w.m.reached.broken > SCRIPTS / 10);
 	assert_true(w.m.reached.paused > SCRIPTS / 10);
+	assert_true(w.m.reached.signals > SCRIPTS / 2);
 }
 
 static unsigned long seed_of_failure;
