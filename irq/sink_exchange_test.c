@@ -52,7 +52,6 @@ static struct msi_vector vector[VECTORS];
 static uint64_t pending;
 static struct irq_line line;
 static struct irq_source source[SOURCES];
-static bool old_believes; /* the ring was full when it was to hear low */
 
 /* The sinks. */
 static struct channel channel;
@@ -64,6 +63,15 @@ static struct sink_record record;
 static int vector_fd[VECTORS], the_line_fd[LINE_FDS];
 static bool callback_level, record_level;
 static bool refused; /* by the callback, once */
+
+/* Who refused to hear low when the line left it, and takes it for high. */
+static struct believer {
+	struct irq_stage *stage;
+	bool believes;
+} believer[] = {
+	{ .stage = &ring.stage },
+	{ .stage = &callback.stage },
+};
 
 static int64_t now_ms(void)
 {
@@ -224,16 +232,24 @@ static void flush(void)
 	irq_line_flush(&line);
 }
 
-/* What is left of an exchange that the ring had no room to hear of.  Once the
- * line leads there again and is high, it is true again. */
-static void settle_old(void)
+/* What is left of an exchange.  Once the line leads to @b again and is high,
+ * it is true again. */
+static void settle(struct believer *b)
 {
-	bool back = line.next == &ring.stage && line.told;
+	bool back = line.next == b->stage && line.told;
 
-	if (old_believes && !back &&
-	    irq_stage_set(&ring.stage, GSI, false) == IRQ_REFUSED)
+	if (b->believes && !back &&
+	    irq_stage_set(b->stage, GSI, false) == IRQ_REFUSED)
 		return;
-	old_believes = false;
+	b->believes = false;
+}
+
+static bool anybody_believes(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(believer); i++)
+		if (believer[i].believes)
+			return true;
+	return false;
 }
 
 /* A turn of the loop: what the guest did, and what has room again. */
@@ -252,7 +268,8 @@ static void turn(void)
 		ring.backlog = false;
 		flush();
 	}
-	settle_old();
+	for (unsigned int i = 0; i < ARRAY_SIZE(believer); i++)
+		settle(&believer[i]);
 	look_at_record();
 }
 
@@ -304,10 +321,13 @@ static void exchange_of_vectors(void)
 
 static void line_leads_to(struct irq_stage *next)
 {
-	bool ring_was = line.next == &ring.stage;
+	struct irq_stage *old = line.next;
 
-	if (!irq_line_set_next(&line, next, GSI) && ring_was)
-		old_believes = true;
+	if (irq_line_set_next(&line, next, GSI))
+		return;
+	for (unsigned int i = 0; i < ARRAY_SIZE(believer); i++)
+		if (believer[i].stage == old)
+			believer[i].believes = true;
 }
 
 static void exchange_of_line(void)
@@ -360,7 +380,7 @@ static bool all_seen(void)
 	for (unsigned int w = 0; w < WORDS; w++)
 		if (!has_seen(w))
 			return false;
-	return !line.high && !line.told && !old_believes;
+	return !line.high && !line.told && !anybody_believes();
 }
 
 static void wait_until_all_seen(void)
@@ -383,7 +403,7 @@ static void wait_until_all_seen(void)
 				 w, made[w], seen[w], bank.next->ops->kind,
 				 line.next->ops->kind);
 	fail_msg("the line stays high: %d, told %d, believed %d", line.high,
-		 line.told, old_believes);
+		 line.told, anybody_believes());
 }
 
 static void round_of(void (*exchange)(void))
@@ -415,7 +435,9 @@ static void start_device(void)
 		made[w] = seen[w] = 0;
 	stop = stalled = ring_level = false;
 	ends = 0;
-	callback_level = record_level = refused = old_believes = false;
+	callback_level = record_level = refused = false;
+	for (unsigned int i = 0; i < ARRAY_SIZE(believer); i++)
+		believer[i].believes = false;
 	msi_bank_init(&bank, vector, &pending, VECTORS, 8);
 	for (unsigned int v = 0; v < VECTORS; v++)
 		set_mask(v, false);
