@@ -118,7 +118,8 @@ static void work(void *transport)
 
 /*
  * virtio 1.2, 2.4.1: no notification after a reset, so not even one that was
- * latched before; of MSI-X and MSI, only the pending bits are ours (rule 55).
+ * latched before; of MSI-X, only the pending bits are ours (rule 55).  What
+ * plain MSI has latched goes with its cause.
  */
 static void reset_words(void *transport)
 {
@@ -126,7 +127,6 @@ static void reset_words(void *transport)
 	unsigned int q;
 
 	msi_bank_forget(&vp->func.msix.bank);
-	msi_bank_forget(&vp->func.msi.bank);
 	vp->s = (struct virtio_pci_state){ .config_vector = MSIX_NO_VECTOR };
 	show_cause(vp);
 	for (q = 0; q < vp->virtio.nr_queues; q++)
