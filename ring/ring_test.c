@@ -118,6 +118,30 @@ static void elements_come_out_in_order_up_to_the_capacity(void **state)
 	ring_unmap(&ring);
 }
 
+static void single_elements_are_refused_when_it_is_full(void **state)
+{
+	struct ring ring = { 0 };
+	uint64_t in[2], out[2];
+	unsigned int round;
+
+	(void)state;
+	map_new(&ring, 16, COUNT);
+	for (round = 0; round < 100; round++) {
+		for (in[0] = 0; in[0] < COUNT - 1; in[0]++) {
+			in[1] = ~in[0];
+			assert_true(ring_put_one(&ring, in, 16));
+		}
+		assert_false(ring_put_one(&ring, in, 16));
+		for (in[0] = 0; in[0] < COUNT - 1; in[0]++) {
+			in[1] = ~in[0];
+			assert_int_equal(ring_get(&ring, out, 1), 1);
+			assert_memory_equal(in, out, sizeof(in));
+		}
+		assert_true(ring_empty(&ring));
+	}
+	ring_unmap(&ring);
+}
+
 static void two_mappings_are_one_ring(void **state)
 {
 	int fd = shm_create("test", 3 * SEG_PAGE);
@@ -201,6 +225,7 @@ static void forged_indices_never_lead_outside(void **state)
 			n = 1 + (unsigned int)(test_random(&seed) % 4096);
 			assert_true(ring_room(&lie.ring) < COUNT);
 			assert_true(ring_put(&lie.ring, in, n) < COUNT);
+			(void)ring_put_one(&lie.ring, in, esizes[e]);
 			(void)ring_empty(&lie.ring);
 			memset(out, CANARY, sizeof(out));
 			got = ring_get(&lie.ring, out, n);
@@ -314,6 +339,7 @@ int main(void)
 		cmocka_unit_test(geometry_is_read_only_and_not_in_the_segment),
 		cmocka_unit_test(map_refuses_impossible_geometry),
 		cmocka_unit_test(elements_come_out_in_order_up_to_the_capacity),
+		cmocka_unit_test(single_elements_are_refused_when_it_is_full),
 		cmocka_unit_test(two_mappings_are_one_ring),
 		cmocka_unit_test(forged_indices_never_lead_outside),
 		cmocka_unit_test(r1_a1_an_element_that_is_seen_is_whole),

@@ -3,13 +3,15 @@
  * vfio-user bytes from a client that knows no shame, served by a connection of
  * the proxy on the fake libpciring, which asserts what it is asked.
  *
- * Input   a byte of switches (FUZZ_*), then pieces: how many descriptors, 16
- *         bits of length, and the bytes that are sent with them
+ * Input   a byte of switches (FUZZ_*), then pieces: how many descriptors
+ *         (plus FUZZ_FILES: not eventfds), 16 bits of length, and the bytes
+ *         that are sent with them
  * Fails   also when a descriptor is left open
  */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "apps/vfio-user/conn.h"
@@ -17,6 +19,11 @@
 
 #define FUZZ_HANDSHAKE 1 /* the fuzzer need not find out how to begin */
 #define FUZZ_FULL      2 /* nothing can be posted */
+#define FUZZ_HIGH      4 /* the line is */
+#define FUZZ_NO_PIN    8 /* there is no line */
+
+#define FUZZ_MAX_FDS 72
+#define FUZZ_FILES   144
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,17 +36,16 @@ static int next_fd(void)
 	return fd;
 }
 
+static int event = -1, file = -1;
+
 static ssize_t send_piece(int sock, const uint8_t *bytes, size_t n,
-			  unsigned int nr_fds)
+			  unsigned int nr_fds, int fd)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(80 * sizeof(int))];
 	struct iovec iov = { .iov_base = (void *)bytes, .iov_len = n };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct cmsghdr *c = (struct cmsghdr *)control;
-	static int event = -1;
 
-	if (event < 0)
-		event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (nr_fds) {
 		memset(control, 0, sizeof(control));
 		msg.msg_control = control;
@@ -48,7 +54,7 @@ static ssize_t send_piece(int sock, const uint8_t *bytes, size_t n,
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(nr_fds * sizeof(int));
 		for (unsigned int i = 0; i < nr_fds; i++)
-			memcpy(CMSG_DATA(c) + i * sizeof(int), &event,
+			memcpy(CMSG_DATA(c) + i * sizeof(int), &fd,
 			       sizeof(int));
 	}
 	return sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -61,13 +67,14 @@ static void send_all(int sock, const uint8_t *data, size_t size)
 	if (!size)
 		return;
 	if (*data & FUZZ_HANDSHAKE)
-		send_piece(sock, version, sizeof(version), 0);
+		send_piece(sock, version, sizeof(version), 0, -1);
 	for (data++, size--; size > 3;) {
 		size_t n = load_le(data + 1, 2);
 
 		if (n > size - 3)
 			n = size - 3;
-		if (n && send_piece(sock, data + 3, n, data[0] % 72) < 0)
+		if (n && send_piece(sock, data + 3, n, data[0] % FUZZ_MAX_FDS,
+				    data[0] < FUZZ_FILES ? event : file) < 0)
 			return;
 		data += 3 + n;
 		size -= 3 + n;
@@ -77,13 +84,17 @@ static void send_all(int sock, const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct pciring *p = fake_init();
-	static int settled;
+	const uint8_t how = size ? *data : 0;
 	int pair[2], before;
 
-	if (!settled++)
-		send_piece(-1, data, 0, 0); /* opens what stays open */
+	if (event < 0) {
+		event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		file = memfd_create("fuzz", MFD_CLOEXEC);
+	}
 	before = next_fd();
-	p->full = size && (*data & FUZZ_FULL);
+	p->full = how & FUZZ_FULL;
+	p->line.high = how & FUZZ_HIGH;
+	fake_pin = !(how & FUZZ_NO_PIN);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair))
 		abort();
 	send_all(pair[0], data, size);
