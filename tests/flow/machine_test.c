@@ -5,6 +5,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -77,6 +78,17 @@ static uint64_t ask(struct world *w, uint32_t len)
 	assert_true(guest_add(&w->guest, 0, &buf, 1, false) >= 0);
 	guest_kick(&w->guest, 0);
 	return buf.gpa;
+}
+
+/* One interrupt of queue 0: vector 1, or the pin. */
+static void raise(struct world *w)
+{
+	struct guest_used used;
+
+	while (guest_poll(&w->guest, 0, &used))
+		;
+	ask(w, 16);
+	assert_true(rig_run(&w->rig, 8));
 }
 
 static bool all_zero(const uint8_t *p, size_t n)
@@ -237,16 +249,29 @@ static void detach_leaves_nothing_of_the_client(void **state)
 {
 	struct world *w = *state;
 	struct gpa_region r;
-	int fd = eventfd(0, 0), old;
+	int fd = eventfd(0, 0), line = eventfd(0, 0), old;
 
 	bring_up(w);
 	assert_int_equal(link_bind(&w->rig.link, RIG_BDF, 1, fd, &old), 0);
+	assert_int_equal(link_line_bind(&w->rig.link, PCIRING_LINE_INTX,
+					RIG_BDF, line, &old),
+			 0);
+	guest_msix_control(&w->guest, false, false);
+	raise(w);
+	assert_true(w->rig.function->intx.busy);
+	assert_int_equal(link_line_control(&w->rig.link, PCIRING_LINE_INTX,
+					   RIG_BDF, PCIRING_IRQ_MASK),
+			 0);
 	link_detach(&w->rig.link);
 	while (link_take_region(&w->rig.link, &r))
 		gpa_files_put(&w->rig.files, r.file);
 	assert_int_equal(w->rig.files.file[0].users, 0);
 	assert_int_equal(close(fd),
 			 -1); /* it was the function's, and is gone */
+	assert_int_equal(close(line), -1);
+	assert_false(w->rig.function->intx.busy ||
+		     w->rig.function->intx.masked ||
+		     w->rig.function->intx.high);
 	assert_null(w->rig.function->link);
 	assert_int_equal(w->rig.function->vp.virtio.s.status, 0);
 	assert_false(w->rig.function->vp.func.msix.enabled);
@@ -418,6 +443,68 @@ static void a_flood_costs_its_neighbour_one_budget(void **state)
 		assert_int_equal(guest_poll(&w->guest, 0, &used), 1);
 }
 
+static unsigned int messages(struct world *w)
+{
+	struct msg_irq irq;
+	unsigned int n = 0;
+
+	while (channel_get_irqs(&w->rig.client, &irq, 1))
+		n += irq.what == 1;
+	return n;
+}
+
+static void a_pending_vector_goes_to_whom_it_is_bound(void **state)
+{
+	struct world *w = *state;
+	const struct msg_irq filler = { .what = 0xffff };
+	struct link *l = &w->rig.link;
+	uint64_t count;
+	int fd = eventfd(0, EFD_NONBLOCK), old;
+
+	bring_up(w);
+	raise(w);
+	assert_int_equal(messages(w), 1);
+	while (channel_irq(&w->rig.service, &filler))
+		;
+	raise(w);
+	assert_true(guest_msix_pending(&w->guest, 1));
+	assert_int_equal(link_bind(l, RIG_BDF, 1, fd, &old), 0);
+	assert_int_equal(read(fd, &count, sizeof(count)), sizeof(count));
+	assert_int_equal(count, 1);
+	assert_false(guest_msix_pending(&w->guest, 1));
+	/* Masked by the client, then given back to the ring. */
+	link_irq_control(l, RIG_BDF, 1, 1, PCIRING_IRQ_MASK);
+	assert_int_equal(messages(w), 0);
+	raise(w);
+	assert_int_equal(link_bind(l, RIG_BDF, 1, -1, &old), 0);
+	close(old);
+	assert_int_equal(messages(w), 0);
+	assert_true(guest_msix_pending(&w->guest, 1));
+	link_irq_control(l, RIG_BDF, 1, 1, PCIRING_IRQ_UNMASK);
+	assert_int_equal(messages(w), 1);
+	raise(w);
+	assert_int_equal(messages(w), 1);
+}
+
+static void a_sleeper_is_woken_once_for_a_turn(void **state)
+{
+	struct world *w = *state;
+	struct channel *ch = &w->rig.service;
+	uint64_t wakes = ch->stats.wakes;
+
+	bring_up(w);
+	atomic_store(&w->rig.client.client->irq.mode, SEG_FUTEX);
+	raise(w);
+	assert_int_equal(ch->stats.wakes, wakes + 1);
+	/* Between two turns, by a call. */
+	atomic_store(&w->rig.client.client->irq.mode, SEG_FUTEX);
+	link_irq_control(&w->rig.link, RIG_BDF, 0, 2, PCIRING_IRQ_TRIGGER);
+	assert_int_equal(ch->stats.wakes, wakes + 1);
+	machine_sleep(w->rig.machine);
+	machine_awake(w->rig.machine);
+	assert_int_equal(ch->stats.wakes, wakes + 2);
+}
+
 static void names_that_are_none_are_refused(void **state)
 {
 	struct machine *m;
@@ -450,6 +537,8 @@ int main(void)
 		ON(a_function_comes_and_goes_under_a_machine_wide_link,
 		   machine),
 		ON(a_flood_costs_its_neighbour_one_budget, machine),
+		ON(a_pending_vector_goes_to_whom_it_is_bound, machine),
+		ON(a_sleeper_is_woken_once_for_a_turn, machine),
 		cmocka_unit_test(names_that_are_none_are_refused),
 	};
 

@@ -6,7 +6,7 @@
  *
  * After each step: reads fit their width, a BAR is on the bus only where its
  * registers say, a message left only if the registers let it and as the table
- * has it.  In the end identity has not changed, a driver that starts from
+ * has it, the pin is as the registers say and so it is told.  In the end identity has not changed, a driver that starts from
  * there is served, and what was not lent is untouched.
  */
 #include <sys/eventfd.h>
@@ -18,6 +18,7 @@
 #define BARS_BASE  0xd0000000ull
 #define BUFFER_GPA (RIG_GPA + RIG_LENT - 0x1000)
 #define BUFFER_LEN 64
+#define IRQ_LINE   17 /* GSI of the function's pin */
 
 struct input {
 	const uint8_t *p, *end;
@@ -88,6 +89,7 @@ static void check(void)
 	for (unsigned int n = 0; n < PCI_NR_BARS; n++)
 		check_bar(n);
 	check_messages(&w.rig, &w.seen);
+	check_pin(&w.rig, &w.seen);
 	w.probed = 0;
 }
 
@@ -108,9 +110,13 @@ static uint64_t address_of(struct input *i, uint8_t space)
 		if (a & 0x8000)
 			return MACHINE_ECAM_BASE + (RIG_BDF << 12) +
 			       (a & 0xfff);
+		if ((a & 0x6000) == 0x2000)
+			return IOAPIC_BASE + (a & 0x7f);
 		if (a & 0x4000)
 			return bar_of(TABLE_BAR)->range.base + (a & 0x1fff);
 		return bar_of(VIRTIO_PCI_BAR)->range.base + (a & 0x303f);
+	case PCIRING_SPACE_EOI:
+		return a & 3;
 	case PCIRING_SPACE_BAR0 + TABLE_BAR:
 		return a & 0x101f;
 	case PCIRING_SPACE_BAR0 + VIRTIO_PCI_BAR:
@@ -124,7 +130,7 @@ static void step_access(struct input *i)
 {
 	static const uint8_t sizes[] = { 1, 2, 4, 8 };
 	uint8_t how = (uint8_t)in(i, 1);
-	uint8_t space = (uint8_t)(how >> 4) % (PCIRING_SPACE_BAR5 + 1);
+	uint8_t space = (uint8_t)(how >> 4) % (PCIRING_SPACE_EOI + 1);
 	uint8_t size = sizes[how & 3];
 	uint8_t op = (how >> 2 & 3) % 3;
 	uint64_t address = address_of(i, space);
@@ -157,6 +163,7 @@ static void start_driver(void)
 
 	must(guest_place_bars(&w.guest, BARS_BASE) == 0);
 	guest_command(&w.guest, true, true);
+	check_messages(&w.rig, &w.seen);
 	must(guest_reset(&w.guest) == 0);
 	guest_msix_control(&w.guest, true, false);
 	for (v = 0; v < w.guest.msix.nr; v++)
@@ -235,6 +242,52 @@ static void step_eventfd(struct input *i)
 		close(old);
 }
 
+/* What a client does with a line: GSIs, functions' own, and none. */
+static void step_line(struct input *i)
+{
+	const uint8_t how = (uint8_t)in(i, 1);
+	const unsigned int kind = how & 1;
+	const uint32_t number = how & 2 ? (uint32_t)in(i, 1)
+				: kind	? IRQ_LINE
+					: RIG_BDF;
+	int fd = -1, old = -1;
+
+	if (how & 4) {
+		link_line_control(&w.rig.link, kind, number, how >> 3 & 3);
+		return;
+	}
+	if (how & 8)
+		fd = how & 16 ? dup(w.rig.mem_fd)
+			      : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (link_line_bind(&w.rig.link, kind, number, fd, &old))
+		old = fd;
+	if (old >= 0)
+		close(old);
+}
+
+/* The guest's I/O APIC: one half of an entry, mostly the one that matters. */
+static void step_ioapic(struct input *i)
+{
+	const uint8_t how = (uint8_t)in(i, 1);
+	const uint32_t reg = how & 1 ? how >> 1 : 0x10 + 2 * IRQ_LINE;
+
+	rig_access(&w.rig, MSG_WRITE, PCIRING_SPACE_MMIO, IOAPIC_BASE, 4, reg);
+	check();
+	rig_access(&w.rig, MSG_WRITE, PCIRING_SPACE_MMIO,
+		   IOAPIC_BASE + IOAPIC_WINDOW, 4, in(i, 3));
+}
+
+static void step_end(struct input *i)
+{
+	const uint8_t vector = (uint8_t)in(i, 1);
+
+	rig_access(&w.rig, MSG_WRITE, PCIRING_SPACE_EOI, PCIRING_EOI_VECTOR, 4,
+		   vector);
+	check();
+	rig_access(&w.rig, MSG_WRITE, PCIRING_SPACE_EOI, PCIRING_EOI_GSI, 4,
+		   IRQ_LINE);
+}
+
 /* BARs through configuration space, with windows that make no sense too. */
 static void step_window(struct input *i)
 {
@@ -255,7 +308,7 @@ static void step_window(struct input *i)
 
 static void step(struct input *i)
 {
-	switch (in(i, 1) & 15) {
+	switch (in(i, 1) % 20) {
 	case 0:
 		step_memory(i);
 		break;
@@ -291,6 +344,21 @@ static void step(struct input *i)
 	case 11:
 		if (w.guest.queue[0].size)
 			guest_offer(&w.guest, 0, (uint16_t)in(i, 1));
+		break;
+	case 12:
+		step_line(i);
+		break;
+	case 13:
+		step_ioapic(i);
+		break;
+	case 14:
+		step_end(i);
+		break;
+	case 15:
+		guest_isr(&w.guest);
+		break;
+	case 16:
+		set_config(PCI_COMMAND, 2, in(i, 2));
 		break;
 	default:
 		step_access(i);
@@ -333,11 +401,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input i = { data, data + size };
 	const uint64_t how = in(&i, 1);
+	struct link_options opt = {
+		.scope = how & 1 ? PCIRING_SCOPE_MACHINE
+				 : PCIRING_SCOPE_FUNCTION,
+		.remote = how & 2,
+	};
 
+	if ((how & 3) == 1)
+		opt.irqchip = (how >> 3 & 3) % (PCIRING_IRQCHIP_SPLIT + 1);
 	memset(&w, 0, sizeof(w));
-	must(rig_init(&w.rig,
-		      how & 1 ? PCIRING_SCOPE_MACHINE : PCIRING_SCOPE_FUNCTION,
-		      how & 2) == 0);
+	must(rig_init_link(&w.rig, &opt) == 0);
 	rig_guest(&w.rig, &w.guest);
 	must(guest_find_caps(&w.guest) == 0);
 	if (how & 4)
