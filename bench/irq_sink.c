@@ -2,12 +2,10 @@
 #include "bench/irq_sink.h"
 
 #include <fcntl.h>
-#include <linux/kvm.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <rte_pause.h>
@@ -118,21 +116,6 @@ static int open_eventfds(struct irq_sinks *s)
 	return s->eventfd < 0 ? -errno : 0;
 }
 
-/* A machine with an interrupt controller and a vCPU that never runs: what it
- * is told stays with its local APIC. */
-static void open_kvm(struct irq_sinks *s)
-{
-	s->vm_fd = s->vcpu_fd = -1;
-	s->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (s->kvm_fd < 0)
-		return;
-	s->vm_fd = ioctl(s->kvm_fd, KVM_CREATE_VM, 0);
-	if (s->vm_fd >= 0 && !ioctl(s->vm_fd, KVM_CREATE_IRQCHIP, 0))
-		s->vcpu_fd = ioctl(s->vm_fd, KVM_CREATE_VCPU, 0);
-	if (s->vcpu_fd >= 0)
-		sink_kvm_init(&s->kvm, s->vm_fd);
-}
-
 static enum irq_result swallow(void *ctx, const struct msi_message *m)
 {
 	(void)ctx;
@@ -165,7 +148,7 @@ int irq_sinks_open(struct irq_sinks *s, int cpu)
 	int err;
 
 	memset(s, 0, sizeof(*s));
-	s->eventfd = s->kvm_fd = s->vm_fd = s->vcpu_fd = -1;
+	s->eventfd = -1;
 	sink_callback_init(&s->none, swallow, swallow_level, NULL);
 	sink_callback_init(&s->callback, count, count_level, &s->called);
 	err = open_channel(s);
@@ -176,7 +159,9 @@ int irq_sinks_open(struct irq_sinks *s, int cpu)
 	if (!err)
 		err = start_poller(s, cpu);
 	if (!err)
-		open_kvm(s);
+		s->has_kvm = !irq_kvm_open(&s->vm);
+	if (s->has_kvm)
+		sink_kvm_init(&s->kvm, s->vm.vm);
 	return err;
 }
 
@@ -190,9 +175,8 @@ void irq_sinks_close(struct irq_sinks *s)
 	sink_line_fini(&s->line);
 	free(s->bare);
 	close(s->eventfd);
-	close(s->vcpu_fd);
-	close(s->vm_fd);
-	close(s->kvm_fd);
+	if (s->has_kvm)
+		irq_kvm_close(&s->vm);
 }
 
 struct irq_stage *irq_sinks_send(struct irq_sinks *s, enum irq_sink_kind k)
@@ -205,7 +189,7 @@ struct irq_stage *irq_sinks_send(struct irq_sinks *s, enum irq_sink_kind k)
 	case SINK_EVENTFD:
 		return &s->messages.stage;
 	case SINK_KVM:
-		return s->vcpu_fd >= 0 ? &s->kvm.stage : NULL;
+		return s->has_kvm ? &s->kvm.stage : NULL;
 	default:
 		return &s->none.stage;
 	}

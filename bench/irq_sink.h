@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 
+#include "bench/irq_kvm.h"
 #include "irq/sink.h"
 #include "irq/sink_kvm.h"
 #include "ring/channel.h"
@@ -35,7 +36,8 @@ struct irq_sinks {
 	struct sink_eventfd messages; /* vectors to eventfds */
 	struct sink_line line;
 	struct sink_kvm kvm;
-	int kvm_fd, vm_fd, vcpu_fd; /* owned; -1: no KVM here */
+	struct irq_kvm vm;
+	bool has_kvm;
 	/* What the poller looks at would be in another process: no cache line
 	 * of it may hold anything that a raise writes. */
 	_Alignas(256) struct channel client; /* of the same segment */
