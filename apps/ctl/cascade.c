@@ -6,6 +6,7 @@
 #include "apps/ctl/cascade.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "apps/ctl/table.h"
 #include "ring/base.h"
@@ -148,6 +149,35 @@ static void show(struct cascade *c, size_t i, const json_t *pin,
 	}
 }
 
+/* Nothing has ever happened at a stage, nor anywhere that it leads to. */
+static bool is_idle(const struct cascade *c, size_t i, unsigned int depth)
+{
+	const json_t *node = c->stage[i].node;
+	size_t k, from, to;
+	json_t *e;
+
+	if (is_high(node) || number(node, "pending") || depth >= MAX_DEPTH)
+		return false;
+	for (unsigned int n = 0; n < ARRAY_SIZE(counters); n++)
+		if (number(node, counters[n]))
+			return false;
+	json_array_foreach(c->edges, k, e)
+	{
+		if (edge_ends(c, e, &from, &to) && from == i &&
+		    !is_idle(c, to, depth + 1))
+			return false;
+	}
+	return true;
+}
+
+/* A line or a sink that no device leads to is shown only if it has something
+ * to say; a device always is. */
+static bool left_out(const struct cascade *c, size_t i)
+{
+	return strncmp(text(c->stage[i].node, "kind"), "virtio", 6) != 0 &&
+	       is_idle(c, i, 0);
+}
+
 static void show_kept(const struct cascade *c, FILE *out)
 {
 	const json_t *node;
@@ -172,18 +202,29 @@ void ctl_cascade_text(const json_t *graph, FILE *out)
 					       "PENDING",   "FIRED",
 					       "LATCHED",   "MASKED",
 					       "COALESCED", "DROPPED" };
+	unsigned int idle = 0;
 	struct cascade c;
 
 	if (!cascade_init(&c, graph))
 		return;
 	ctl_table_init(&c.table, ARRAY_SIZE(heading), heading);
-	for (size_t i = 0; i < c.nr; i++)
-		if (!c.stage[i].in)
+	for (size_t i = 0; i < c.nr; i++) {
+		if (c.stage[i].in)
+			continue;
+		if (left_out(&c, i))
+			idle++;
+		else
 			show(&c, i, NULL, 0);
+	}
 	for (size_t i = 0; i < c.nr; i++)
-		if (!c.stage[i].shown)
+		if (!c.stage[i].shown && !left_out(&c, i))
 			show(&c, i, NULL, 0);
 	ctl_table_print(&c.table, "", out);
+	if (idle)
+		fprintf(out,
+			"\n%u idle lines and sinks that no device leads to "
+			"are left out (--json has them)\n",
+			idle);
 	show_kept(&c, out);
 	free(c.stage);
 }

@@ -86,7 +86,8 @@ int interrupts_init(struct interrupts *in)
 	memset(in, 0, sizeof(*in));
 	for (unsigned int n = 0; n < IOAPIC_PINS; n++) {
 		snprintf(in->name[n], sizeof(in->name[n]), "GSI %u", n);
-		irq_line_init(&in->pin[n], in->name[n], NULL, n);
+		snprintf(in->pin_name[n], sizeof(in->pin_name[n]), "pin %u", n);
+		irq_line_init(&in->pin[n], in->pin_name[n], NULL, n);
 		err = sink_line_init(&in->eventfd[n], in->name[n]);
 		if (err)
 			return err;

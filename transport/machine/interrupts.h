@@ -34,7 +34,8 @@ struct interrupts {
 	struct irq_pool pool;
 	struct irq_pool_slot slot[MACHINE_GSIS];
 	struct irq_line pin[IOAPIC_PINS]; /* of the controller, whosoever */
-	char name[IOAPIC_PINS][8];
+	char name[IOAPIC_PINS][8];	  /* of the GSIs */
+	char pin_name[IOAPIC_PINS][8];	  /* of the controller's pins */
 	struct sink_line eventfd[IOAPIC_PINS];
 	struct ioapic ioapic;
 	struct bus_range window; /* the I/O APIC's, while it is on the bus */

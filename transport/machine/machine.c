@@ -180,12 +180,28 @@ static int graph_controller(struct machine *m, struct irq_graph *g)
 	return err;
 }
 
+/* In the order of their addresses, which is how people look for them. */
+static int graph_bus(const struct pci_bus *bus, struct irq_graph *g)
+{
+	struct function *f;
+	int err = 0;
+
+	for (unsigned int i = 0; i < PCI_ROOT_FUNCS && !err; i++) {
+		if (!bus->func[i])
+			continue;
+		f = container_of(bus->func[i], struct function, vp.func);
+		err = irq_graph_add(g, &f->vp.virtio.stage);
+	}
+	return err;
+}
+
 int machine_graph(struct machine *m, struct irq_graph *g)
 {
 	int err = 0;
 
-	for (struct function *f = m->functions; f && !err; f = f->next)
-		err = irq_graph_add(g, &f->vp.stage);
+	for (unsigned int b = 0; b < ARRAY_SIZE(m->root.bus) && !err; b++)
+		if (m->root.bus[b])
+			err = graph_bus(m->root.bus[b], g);
 	return err ? err : graph_controller(m, g);
 }
 
