@@ -48,7 +48,7 @@ static struct msi_message message(const struct msi_bank *bank, unsigned int v)
 	return m;
 }
 
-static enum irq_result deliver(struct msi_bank *bank, unsigned int v)
+static inline enum irq_result deliver(struct msi_bank *bank, unsigned int v)
 {
 	const struct msi_message m = message(bank, v);
 	enum irq_result result;
@@ -131,31 +131,43 @@ void msi_bank_reset(struct msi_bank *bank)
 	bank->open = false;
 }
 
+/* What could not be delivered at once. */
+static enum irq_result keep(struct msi_bank *bank, unsigned int v, bool masked)
+{
+	if (masked)
+		bank->stage.count.masked++;
+	else
+		bank->stage.count.latched++;
+	bank->pending[v / 64] |= pending_bit(v);
+	return IRQ_LATCHED;
+}
+
+/* One like it is pending: this one leaves with it, if it can. */
+static enum irq_result merge(struct msi_bank *bank, unsigned int v)
+{
+	enum irq_result result;
+
+	bank->stage.count.coalesced++;
+	if (!has_way(bank, v))
+		return IRQ_MERGED;
+	result = retry(bank, v);
+	return result == IRQ_REFUSED ? IRQ_MERGED : result;
+}
+
 enum irq_result msi_send(struct msi_bank *bank, unsigned int v)
 {
 	enum irq_result result;
 
-	if (v >= bank->nr) {
+	if (unlikely(v >= bank->nr)) {
 		bank->stage.count.dropped++;
 		return IRQ_DROPPED;
 	}
-	if (bank->pending[v / 64] & pending_bit(v)) {
-		bank->stage.count.coalesced++;
-		if (!has_way(bank, v))
-			return IRQ_MERGED;
-		result = retry(bank, v);
-		return result == IRQ_REFUSED ? IRQ_MERGED : result;
-	}
-	if (has_way(bank, v)) {
-		result = deliver(bank, v);
-		if (likely(result != IRQ_REFUSED))
-			return result;
-		bank->stage.count.latched++;
-	} else {
-		bank->stage.count.masked++;
-	}
-	bank->pending[v / 64] |= pending_bit(v);
-	return IRQ_LATCHED;
+	if (unlikely(bank->pending[v / 64] & pending_bit(v)))
+		return merge(bank, v);
+	if (!has_way(bank, v))
+		return keep(bank, v, true);
+	result = deliver(bank, v);
+	return likely(result != IRQ_REFUSED) ? result : keep(bank, v, false);
 }
 
 void msi_bank_set_open(struct msi_bank *bank, bool open)

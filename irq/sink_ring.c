@@ -19,41 +19,34 @@ static bool put(struct sink_ring *s, const struct msg_irq *irq)
 	return false;
 }
 
-/*
- * A message as it goes over the wire: the same 16 bytes, with the type in the
- * upper bits of the vector.  The number is only told along; it must not reach
- * the type.  One move, because the ring copies 16 bytes at once and would wait
- * for four small stores to settle.
- */
-static struct msg_irq on_wire(const struct msi_message *m)
-{
-	typedef uint32_t words __attribute__((vector_size(16)));
-	struct msg_irq irq;
-	words w;
+/* A message and an element of type MSI are the same bytes: no copy between. */
+static_assert(sizeof(struct msg_irq) == sizeof(struct msi_message) &&
+		      offsetof(struct msg_irq, data) ==
+			      offsetof(struct msi_message, data) &&
+		      offsetof(struct msg_irq, requester_id) ==
+			      offsetof(struct msi_message, requester_id) &&
+		      offsetof(struct msg_irq, what) ==
+			      offsetof(struct msi_message, vector) &&
+		      PCIRING_IRQ_TYPE_MSI == 0,
+	      "alike");
 
-	static_assert(
-		sizeof(irq) == sizeof(w) && sizeof(*m) == sizeof(w) &&
-			offsetof(struct msg_irq, data) ==
-				offsetof(struct msi_message, data) &&
-			offsetof(struct msg_irq, requester_id) ==
-				offsetof(struct msi_message, requester_id) &&
-			offsetof(struct msg_irq, what) ==
-				offsetof(struct msi_message, vector),
-		"alike");
-	static_assert(PCIRING_IRQ_TYPE_MSI == 0, "only the number is left");
-	memcpy(&w, m, sizeof(w));
-	w[3] &= MSG_IRQ_NUMBER(UINT32_MAX) << 16 | 0xffff;
-	memcpy(&irq, &w, sizeof(irq));
-	return irq;
+/* The number is only told along; it must not reach the type. */
+static bool put_odd(struct sink_ring *s, const struct msi_message *m)
+{
+	struct msi_message even = *m;
+
+	even.vector = MSG_IRQ_NUMBER(m->vector);
+	return put(s, (const void *)&even);
 }
 
 static enum irq_result sink_ring_send(struct irq_stage *stage,
 				      const struct msi_message *m)
 {
 	struct sink_ring *s = container_of(stage, struct sink_ring, stage);
-	const struct msg_irq irq = on_wire(m);
 
-	if (!put(s, &irq))
+	if (!(likely(MSG_IRQ_TYPE(m->vector) == PCIRING_IRQ_TYPE_MSI)
+		      ? put(s, (const void *)m)
+		      : put_odd(s, m)))
 		return IRQ_REFUSED;
 	stage->count.fired++;
 	return IRQ_QUEUED;
