@@ -406,8 +406,6 @@ static int check_line(const struct msg_line *b, const int *fds,
 	for (unsigned int i = 0; i < nr_fds; i++)
 		if (fd_is_eventfd(fds[i]) <= 0)
 			return -EINVAL;
-	if (nr_fds == 2 && line_watch_same(fds[0], fds[1]))
-		return -EINVAL;
 	return 0;
 }
 
@@ -432,7 +430,7 @@ int attachment_line_bind(struct attachment *a, const struct msg_line *bind,
 	/* Watched first: that can fail, and changes nothing for the line. */
 	if (!err && nr_fds == 2)
 		err = line_watch_open(&a->watches, bind->kind, bind->number,
-				      fds[1], &watch);
+				      fds[0], fds[1], &watch);
 	if (err)
 		return err;
 	service_run(a->machine, bind_line, &c);

@@ -7,6 +7,11 @@
  * interrupt.  Each signal there unmasks the line once, as MSG_LINE_CONTROL
  * would.  Signals that come while one waits to be served are one.
  *
+ * Circles   a line that signals what resamples itself, or one that signals what
+ *           resamples this, would keep us busy for as long as they are high,
+ *           and cost their client nothing.  So no line of the service signals
+ *           an eventfd that resamples one, as far as the system tells which
+ *           descriptors are the same eventfd (Linux 5.2)
  * Limits    one a line, so no more than functions and GSIs
  * Threads   the control thread; the line is touched on the machine's loop
  * Memory    a watch owns its eventfd
@@ -30,10 +35,11 @@ struct line_watches {
 	uint64_t signals; /* that were served */
 };
 
-/* Watch @fd for a line to be: it serves no line before line_watch_commit().
- * -errno; @fd is taken over by commit only. */
+/* Watch @fd for a line to be, which will signal @trigger: it serves no line
+ * before line_watch_commit().  -EINVAL lines would resample each other; other
+ * -errno.  @fd is taken over by commit only. */
 int line_watch_open(struct line_watches *w, unsigned int kind, uint32_t number,
-		    int fd, struct line_watch **out);
+		    int trigger, int fd, struct line_watch **out);
 /* Not committed: it is gone, its descriptor is the caller's again. */
 void line_watch_cancel(struct line_watch *l);
 /* @l (may be NULL: none) is from now on the one of its line.  The one before
@@ -42,9 +48,5 @@ void line_watch_commit(struct line_watches *w, unsigned int kind,
 		       uint32_t number, struct line_watch *l);
 
 void line_watch_close_all(struct line_watches *w);
-
-/* Are both the same eventfd?  A line bound so would resample itself for as
- * long as it is high.  False if the system does not tell. */
-bool line_watch_same(int fd, int other);
 
 #endif
