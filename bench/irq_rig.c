@@ -137,12 +137,6 @@ static void lead_ioapic(struct irq_rig *r, const struct irq_case *c,
 
 /* ---- The table ----------------------------------------------------------- */
 
-#define CASCADE(n, how, call)                                                  \
-	{                                                                      \
-		.stage = "cascade", .what = how, .depth = n,                   \
-		.sinks = ALL_SINKS, .prepare = lead_bank, .op = call           \
-	}
-
 const struct irq_case irq_cases[] = {
 	{ "virtio", "configuration changed", 0, BIT(SINK_NONE), lead_nowhere,
 	  raise_core },
@@ -154,14 +148,21 @@ const struct irq_case irq_cases[] = {
 	{ "gsi", "MSI route", 0, ALL_SINKS, lead_gsi, raise_gsi },
 	{ "ioapic", "rise, fall and EOI", 0, ALL_SINKS, lead_ioapic,
 	  raise_ioapic },
-	CASCADE(1, "MSI-X", raise_bank),
-	CASCADE(2, "virtio-pci, MSI-X", raise_function),
-	CASCADE(3, "virtio, virtio-pci, MSI-X", raise_cascade),
-	CASCADE(4, "and one translation", raise_cascade),
-	CASCADE(5, "and two translations", raise_cascade),
-	CASCADE(6, "and three translations", raise_cascade),
-	CASCADE(7, "and four translations", raise_cascade),
-	CASCADE(8, "and five translations", raise_cascade),
+	{ "cascade", "MSI-X", 1, ALL_SINKS, lead_bank, raise_bank },
+	{ "cascade", "virtio-pci, MSI-X", 2, ALL_SINKS, lead_bank,
+	  raise_function },
+	{ "cascade", "virtio, virtio-pci, MSI-X", 3, ALL_SINKS, lead_bank,
+	  raise_cascade },
+	{ "cascade", "and one translation", 4, ALL_SINKS, lead_bank,
+	  raise_cascade },
+	{ "cascade", "and two translations", 5, ALL_SINKS, lead_bank,
+	  raise_cascade },
+	{ "cascade", "and three translations", 6, ALL_SINKS, lead_bank,
+	  raise_cascade },
+	{ "cascade", "and four translations", 7, ALL_SINKS, lead_bank,
+	  raise_cascade },
+	{ "cascade", "and five translations", 8, ALL_SINKS, lead_bank,
+	  raise_cascade },
 	{ .stage = NULL },
 };
 

@@ -113,6 +113,7 @@ static bool tell_route(struct ioapic *io, uint32_t pin)
 
 	if (likely(!(io->stale & BIT(pin))))
 		return true;
+	assert(io->ops); /* nothing is stale without */
 	m = pin_message(io, pin);
 	if (!io->ops->route(io, pin, &m))
 		return false;

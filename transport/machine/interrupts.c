@@ -255,7 +255,7 @@ bool interrupts_eoi(struct interrupts *in, uint64_t what, uint64_t number)
 		ioapic_eoi(&in->ioapic, (uint8_t)number);
 		return true;
 	case PCIRING_EOI_GSI:
-		if (number > UINT32_MAX || !has_line(in, (uint32_t)number))
+		if (number >= MACHINE_GSIS || !has_line(in, (uint32_t)number))
 			return false;
 		sink_line_resample(&in->eventfd[number]);
 		return true;
