@@ -92,17 +92,6 @@ void channel_complete(struct channel *ch, unsigned int lane,
 	answer(ch, l, req, value, status);
 }
 
-bool channel_irq(struct channel *ch, const struct msg_irq *irq)
-{
-	if (unlikely(!ring_put_one(&ch->irq, irq, sizeof(*irq)))) {
-		ch->stats.irq_full++;
-		return false;
-	}
-	ch->stats.irqs++;
-	ch->irq_unwoken = true;
-	return true;
-}
-
 void channel_irq_wake(struct channel *ch)
 {
 	if (!ch->irq_unwoken)
