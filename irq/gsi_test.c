@@ -1,95 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "irq/gsi.h"
-#include "irq/sink.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-/* cmocka wants the three above first */
-#include <cmocka.h>
-
-#define NR   16
-#define PINS 8
-
-struct rig {
-	struct sink_record pins, msi;
-	struct irq_line chip[2][PINS]; /* numbered 0 to 15 at the sink */
-	struct gsi_table table;
-	struct gsi gsi[NR];
-	struct irq_source in[NR];
-};
-
-static int two_chips(void **state)
-{
-	struct rig *r = calloc(1, sizeof(*r));
-
-	assert_non_null(r);
-	sink_record_init(&r->pins);
-	sink_record_init(&r->msi);
-	gsi_table_init(&r->table, r->gsi, NR, &r->msi.stage);
-	for (unsigned int c = 0; c < 2; c++) {
-		for (unsigned int p = 0; p < PINS; p++)
-			irq_line_init(&r->chip[c][p], "", &r->pins.stage,
-				      c * PINS + p);
-		gsi_table_set_chip(&r->table, c, r->chip[c], PINS);
-	}
-	for (uint32_t i = 0; i < NR; i++)
-		irq_source_connect(&r->in[i], gsi_line(&r->table, i));
-	*state = r;
-	return 0;
-}
-
-static int done(void **state)
-{
-	struct rig *r = *state;
-
-	gsi_table_fini(&r->table);
-	for (unsigned int c = 0; c < 2; c++)
-		for (unsigned int p = 0; p < PINS; p++)
-			assert_null(r->chip[c][p].sources);
-	assert_int_equal(r->table.nr_pending, 0);
-	free(r);
-	return 0;
-}
-
-/* Pins are numbered as the sink has them. */
-static struct gsi_route to_pins(unsigned int nr, unsigned int a, unsigned int b,
-				unsigned int c)
-{
-	const unsigned int pin[GSI_PINS] = { a, b, c };
-	struct gsi_route r = { .kind = GSI_TO_PINS, .nr_pins = nr };
-
-	for (unsigned int i = 0; i < nr && i < GSI_PINS; i++) {
-		r.pin[i].chip = (uint8_t)(pin[i] / PINS);
-		r.pin[i].pin = pin[i] % PINS;
-	}
-	return r;
-}
-
-static struct gsi_route to_msi(uint32_t data)
-{
-	return (struct gsi_route){
-		.kind = GSI_TO_MSI,
-		.msi = { .address = 0xfee01000,
-			 .data = data,
-			 .requester_id = 0x0a08,
-			 .vector = 3 },
-	};
-}
-
-static const struct gsi_route to_nowhere = { .kind = GSI_NOWHERE };
-
-static void route(struct rig *r, uint32_t gsi, struct gsi_route to)
-{
-	assert_int_equal(gsi_route(&r->table, gsi, &to), 0);
-}
-
-static void heard(const struct rig *r, unsigned int i, uint32_t pin, bool high)
-{
-	assert_true(i < r->pins.nr_levels);
-	assert_int_equal(r->pins.level[i].pin, pin);
-	assert_int_equal(r->pins.level[i].high, high);
-}
+#include "irq/test_gsi.h"
 
 static void entry_leads_nowhere_at_first(void **state)
 {
@@ -452,60 +362,6 @@ static void impossible_routes_are_refused_and_change_nothing(void **state)
 	assert_true(r->chip[0][6].high);
 }
 
-static void pulse_is_a_message_or_pins_up_and_down(void **state)
-{
-	struct rig *r = *state;
-
-	route(r, 1, to_msi(0x31));
-	route(r, 2, to_pins(2, 1, 8, 0));
-	assert_int_equal(gsi_pulse(&r->table, 1), IRQ_QUEUED);
-	assert_int_equal(r->msi.nr, 1);
-	assert_int_equal(gsi_pulse(&r->table, 2), IRQ_QUEUED);
-	assert_int_equal(r->pins.nr_levels, 4);
-	heard(r, 0, 1, true);
-	heard(r, 1, 8, true);
-	heard(r, 2, 1, false);
-	heard(r, 3, 8, false);
-	irq_line_set_next(&r->chip[0][5], NULL, 0);
-	route(r, 2, to_pins(1, 5, 0, 0));
-	assert_int_equal(gsi_pulse(&r->table, 2), IRQ_DROPPED);
-	assert_int_equal(r->table.nr_pending, 0);
-}
-
-static void pulse_of_a_high_input_is_merged_and_leaves_it_high(void **state)
-{
-	struct rig *r = *state;
-
-	route(r, 2, to_pins(1, 1, 0, 0));
-	irq_source_set(&r->in[2], true);
-	assert_int_equal(gsi_pulse(&r->table, 2), IRQ_MERGED);
-	assert_int_equal(r->pins.nr_levels, 1);
-	assert_true(r->chip[0][1].high);
-	assert_int_equal(r->gsi[2].stage.count.coalesced, 1);
-}
-
-static void refused_pulse_keeps_the_pins_up_until_it_is_heard(void **state)
-{
-	struct rig *r = *state;
-
-	route(r, 2, to_pins(1, 1, 0, 0));
-	r->pins.refuse = true;
-	assert_int_equal(gsi_pulse(&r->table, 2), IRQ_LATCHED);
-	assert_int_equal(gsi_pulse(&r->table, 2), IRQ_MERGED);
-	/* A level in between neither ends it nor is it lost. */
-	assert_int_equal(irq_source_set(&r->in[2], true), IRQ_MERGED);
-	assert_int_equal(irq_source_set(&r->in[2], false), IRQ_MERGED);
-	r->pins.refuse = false;
-	gsi_flush(&r->table);
-	assert_int_equal(r->pins.nr_levels, 2);
-	heard(r, 0, 1, true);
-	heard(r, 1, 1, false);
-	assert_int_equal(r->table.nr_pending, 0);
-	assert_int_equal(r->gsi[2].stage.count.fired, 1);
-	assert_int_equal(r->gsi[2].stage.count.latched, 1);
-	assert_int_equal(r->gsi[2].stage.count.coalesced, 3);
-}
-
 static void entry_shows_its_route_level_and_pending_event(void **state)
 {
 	struct rig *r = *state;
@@ -550,7 +406,6 @@ static void entry_shows_its_route_level_and_pending_event(void **state)
 
 int main(void)
 {
-#define WITH_RIG(t) cmocka_unit_test_setup_teardown(t, two_chips, done)
 	const struct CMUnitTest tests[] = {
 		WITH_RIG(entry_leads_nowhere_at_first),
 		WITH_RIG(level_reaches_all_three_pins),
@@ -573,9 +428,6 @@ int main(void)
 		WITH_RIG(swap_lets_pins_rise_before_others_fall),
 		WITH_RIG(swap_sends_what_its_new_messages_have_cause_for),
 		WITH_RIG(impossible_routes_are_refused_and_change_nothing),
-		WITH_RIG(pulse_is_a_message_or_pins_up_and_down),
-		WITH_RIG(pulse_of_a_high_input_is_merged_and_leaves_it_high),
-		WITH_RIG(refused_pulse_keeps_the_pins_up_until_it_is_heard),
 		WITH_RIG(entry_shows_its_route_level_and_pending_event),
 	};
 
