@@ -2,10 +2,10 @@
 /*
  * How: an event first looks for a way out, and only if there is none does it
  * set the pending bit.  Whatever may open a way (bank opened, vector unmasked,
- * the next stage exchanged or with room again) walks the pending words and tries each
- * set bit once; a bit falls only when its message was taken.  So a message
- * always carries the address and data of the moment it leaves, and the cost
- * of opening grows with the words of the bit array, not with past events.
+ * the next stage exchanged or with room again) walks the pending words and
+ * tries each set bit once; a bit whose message was refused is set again.  So a
+ * message always carries the address and data of the moment it leaves, and the
+ * cost of opening grows with the words of the bit array, not with past events.
  */
 #include "irq/msi.h"
 
@@ -61,15 +61,18 @@ static inline enum irq_result deliver(struct msi_bank *bank, unsigned int v)
 	return result;
 }
 
-/* A pending event leaves, if it can. */
+/* A pending event leaves, if it can: it may have done so from within the
+ * delivery of another one, and another one may come from within this one's. */
 static enum irq_result retry(struct msi_bank *bank, unsigned int v)
 {
-	enum irq_result result = IRQ_REFUSED;
+	enum irq_result result;
 
-	if (has_way(bank, v))
-		result = deliver(bank, v);
-	if (result != IRQ_REFUSED)
-		bank->pending[v / 64] &= ~pending_bit(v);
+	if (!msi_is_pending(bank, v) || !has_way(bank, v))
+		return IRQ_REFUSED;
+	bank->pending[v / 64] &= ~pending_bit(v);
+	result = deliver(bank, v);
+	if (result == IRQ_REFUSED)
+		bank->pending[v / 64] |= pending_bit(v);
 	return result;
 }
 
@@ -186,8 +189,7 @@ void msi_set_vector(struct msi_bank *bank, unsigned int v, uint64_t address,
 		.data = data,
 		.control = control & 1,
 	};
-	if (msi_is_pending(bank, v))
-		retry(bank, v);
+	retry(bank, v);
 }
 
 void msi_bank_set_next(struct msi_bank *bank, struct irq_stage *next,

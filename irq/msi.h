@@ -15,6 +15,8 @@
  * Remote   the client at the far end owns the table (vfio-user): the bank's
  *          own masks, addresses and data are not looked at; the sink decides
  *          by what is bound
+ * Within   the next stage may raise vectors of the bank before its send()
+ *          returns, unless it refuses then
  * Threads  one poll thread owns a bank, all that follows
  * Memory   the caller provides all structs and arrays; nothing is allocated
  */

@@ -272,6 +272,71 @@ static void control_keeps_only_the_mask_bit(void **state)
 	assert_int_equal(r->vector[0].control, 0);
 }
 
+/* What follows the bank may raise one of its vectors before it returns. */
+struct within {
+	struct rig *rig;
+	struct sink_callback sink;
+	unsigned int on, raise; /* the message of @on raises @raise, once */
+	bool refuse;		/* what was raised within */
+	bool inside;
+	unsigned int nr; /* messages taken */
+	enum irq_result result;
+};
+
+static enum irq_result take(void *ctx, const struct msi_message *m)
+{
+	struct within *w = ctx;
+
+	if (w->inside && w->refuse)
+		return IRQ_REFUSED;
+	w->nr++;
+	if (m->vector != w->on || w->inside)
+		return IRQ_QUEUED;
+	w->inside = true;
+	w->result = msi_send(&w->rig->bank, w->raise);
+	return IRQ_QUEUED;
+}
+
+static void listen_within(struct rig *r, struct within *w)
+{
+	w->rig = r;
+	sink_callback_init(&w->sink, take, NULL, w);
+	msi_bank_set_next(&r->bank, &w->sink.stage, false);
+}
+
+static void event_from_within_the_call_is_not_lost(void **state)
+{
+	struct within w = { .on = 3, .raise = 3, .refuse = true };
+	struct rig *r = *state;
+
+	listen_within(r, &w);
+	mask(r, 3);
+	msi_send(&r->bank, 3);
+	unmask(r, 3);
+	assert_int_equal(w.nr, 1);
+	assert_int_equal(w.result, IRQ_LATCHED);
+	assert_true(msi_is_pending(&r->bank, 3));
+	w.refuse = false;
+	msi_bank_flush(&r->bank);
+	assert_int_equal(w.nr, 2);
+	assert_false(msi_is_pending(&r->bank, 3));
+}
+
+static void what_left_from_within_the_call_leaves_once(void **state)
+{
+	struct within w = { .on = 1, .raise = 2 };
+	struct rig *r = *state;
+
+	listen_within(r, &w);
+	msi_bank_set_open(&r->bank, false);
+	msi_send(&r->bank, 1);
+	msi_send(&r->bank, 2);
+	msi_bank_set_open(&r->bank, true);
+	assert_int_equal(w.result, IRQ_QUEUED);
+	assert_int_equal(w.nr, 2);
+	assert_int_equal(r->bank.stage.count.fired, 2);
+}
+
 /* What the header promises, vector by vector. */
 struct model {
 	bool pending[NR], masked[NR];
@@ -363,6 +428,8 @@ int main(void)
 		T(reset_masks_zeroes_closes_and_forgets, open_unmasked),
 		T(forgotten_events_are_never_delivered, open_unmasked),
 		T(control_keeps_only_the_mask_bit, closed),
+		T(event_from_within_the_call_is_not_lost, open_unmasked),
+		T(what_left_from_within_the_call_leaves_once, open_unmasked),
 		T(pending_and_sent_follow_the_naive_model, open_unmasked),
 	};
 
