@@ -7,7 +7,7 @@
  * MASK        latch               latch those set   -EOPNOTSUPP
  * UNMASK      deliver             deliver those set -EOPNOTSUPP
  * TRIGGER     fire; count 0: all  fire those set    bind; none given: unbind
- *             are unbound
+ *             unbound, unmasked
  *
  * The error interrupt is there because QEMU warns its user where it is not.
  * None of our functions ever has an error to tell, so an eventfd bound to it
@@ -65,9 +65,19 @@ static int unbind(struct vu_conn *c, uint32_t start, uint32_t count)
 
 static int disable(struct vu_conn *c, uint32_t index, uint32_t count)
 {
+	int err;
+
 	if (!count)
 		return 0;
-	return index == VU_IRQ_INTX ? vu_intx_disable(c) : unbind(c, 0, count);
+	if (index == VU_IRQ_INTX)
+		return vu_intx_disable(c);
+	err = unbind(c, 0, count);
+	if (err)
+		return err;
+	/* A mask is of the binding, too.  In this order: what is latched waits
+	 * for who binds next. */
+	return pciring_irq_control(c->p, c->info.function, 0, count,
+				   PCIRING_IRQ_UNMASK);
 }
 
 static int set_eventfds(struct vu_conn *c, const struct vu_set_irqs *set)

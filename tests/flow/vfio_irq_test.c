@@ -166,6 +166,26 @@ static void masking_latches_and_unmasking_delivers(void **state)
 	close(fd);
 }
 
+/* Whoever binds next has a machine of which nothing is known. */
+static void disabling_the_index_takes_its_masks_away(void **state)
+{
+	struct server *s = *state;
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	assert_int_equal(set(s, EVENTFD | TRIGGER, 5, 1, &fd, 1), 0);
+	assert_int_equal(set(s, NONE | MASK, 0, 32, NULL, 0), 0);
+	assert_int_equal(set(s, NONE | TRIGGER, 5, 1, NULL, 0), 0);
+	assert_int_equal(set(s, NONE | TRIGGER, 0, 0, NULL, 0), 0);
+	assert_int_equal(fired(fd), 0);
+	assert_int_equal(set(s, EVENTFD | TRIGGER, 5, 1, &fd, 1), 0);
+	assert_int_equal(fired(fd), 1);
+	assert_int_equal(set(s, NONE | TRIGGER, 5, 1, NULL, 0), 0);
+	assert_int_equal(fired(fd), 1);
+	for (unsigned int i = 0; i < 32; i++)
+		assert_false(s->p->masked[i]);
+	close(fd);
+}
+
 static void bools_choose_among_a_range(void **state)
 {
 	struct server *s = *state;
@@ -215,6 +235,7 @@ int main(void)
 		server_test(the_whole_matrix),
 		server_test(a_bound_vector_fires_and_an_unbound_one_latches),
 		server_test(masking_latches_and_unmasking_delivers),
+		server_test(disabling_the_index_takes_its_masks_away),
 		server_test(bools_choose_among_a_range),
 		server_test(vectors_bound_in_chunks_find_their_own_eventfds),
 	};
