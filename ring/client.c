@@ -21,7 +21,6 @@
 
 #define CALL_LIMIT_MS 10000
 #define MAX_ERRNO     4095
-#define IRQCHIP_MINOR 2 /* the first that knows of it */
 
 static int64_t now_ms(void)
 {
@@ -207,7 +206,8 @@ static int take_hello(struct pciring *p, const struct pciring_options *opt,
 	    r->minor > PCIRING_VERSION_MINOR)
 		return -EPROTONOSUPPORT;
 	/* It read no irqchip in our hello: lines would lead nowhere. */
-	if (opt->irqchip != PCIRING_IRQCHIP_NONE && r->minor < IRQCHIP_MINOR)
+	if (opt->irqchip != PCIRING_IRQCHIP_NONE &&
+	    r->minor < MSG_IRQCHIP_MINOR)
 		return -EPROTONOSUPPORT;
 
 	for (i = 0; i < MSG_NR_FDS; i++)

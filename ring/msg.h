@@ -105,13 +105,15 @@ struct msg_hello {
 	uint16_t function;
 	uint16_t lanes;
 	uint16_t interrupts; /* PCIRING_IRQ_* */
-	uint16_t irqchip;    /* PCIRING_IRQCHIP_* */
+	uint16_t irqchip;    /* PCIRING_IRQCHIP_*; see MSG_IRQCHIP_MINOR */
 	uint16_t reserved;
 	uint64_t features;
 	char machine[PCIRING_NAME_MAX];
 	char name[PCIRING_NAME_MAX];
 };
 static_assert(sizeof(struct msg_hello) == 40 + 2 * PCIRING_NAME_MAX, "wire");
+/* The first minor with an irqchip; what an older one has there is reserved. */
+#define MSG_IRQCHIP_MINOR 2
 
 /* Where things are in the segment, in bytes from its start. */
 struct msg_geometry {

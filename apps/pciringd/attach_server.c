@@ -133,12 +133,15 @@ static int hello_enter(struct attach_conn *c, const struct msg_hello *hello,
 	return hello_attach(c, m, hello, reply, fds);
 }
 
-static bool conn_hello(struct attach_conn *c, const struct msg_hello *hello)
+static bool conn_hello(struct attach_conn *c, struct msg_hello *hello)
 {
 	struct msg_hello_reply reply = { .h = answer_to(&hello->h, 0) };
 	int fds[MSG_NR_FDS];
-	int err = hello_enter(c, hello, &reply, fds);
+	int err;
 
+	if (hello->minor < MSG_IRQCHIP_MINOR)
+		hello->irqchip = PCIRING_IRQCHIP_NONE;
+	err = hello_enter(c, hello, &reply, fds);
 	if (err) {
 		log_limited(LOG_INFO, "attach: pid %d refused: %s",
 			    peer_pid(c->source.fd), strerror(-err));

@@ -125,6 +125,36 @@ static void versions_and_features_are_what_both_have(void **state)
 	}
 }
 
+/* What is the irqchip by now was reserved, and perhaps not zero. */
+static void client_of_an_older_minor_has_no_irqchip(void **state)
+{
+	struct msg_hello h = hello(PCIRING_SCOPE_MACHINE);
+	struct msg_line m = { .h = { .magic = MSG_MAGIC,
+				     .type = MSG_LINE_CONTROL },
+			      .kind = PCIRING_LINE_GSI,
+			      .number = 16 };
+	struct attach_packet pkt;
+	int fd;
+
+	(void)state;
+	h.minor = 1;
+	for (h.irqchip = 0; h.irqchip < 5; h.irqchip++) {
+		fd = patient_hello(&h, &pkt);
+		assert_int_equal(pkt.m.h.error, 0);
+		attach_packet_fini(&pkt);
+		send_bytes(fd, &m, sizeof(m));
+		assert_int_equal(attach_recv(fd, &pkt), 1);
+		assert_int_equal(pkt.m.h.error, -ENOENT);
+		close(fd);
+	}
+	/* Who knows of it has to mean it. */
+	h.minor = MSG_IRQCHIP_MINOR;
+	h.irqchip = PCIRING_IRQCHIP_SPLIT + 1;
+	fd = patient_hello(&h, &pkt);
+	assert_int_equal(pkt.m.h.error, -EINVAL);
+	close(fd);
+}
+
 /* A raw connection that has said hello, for its own machine. */
 static int raw_attach(void)
 {
@@ -408,6 +438,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hello_that_asks_the_impossible_is_refused),
 		cmocka_unit_test(versions_and_features_are_what_both_have),
+		cmocka_unit_test(client_of_an_older_minor_has_no_irqchip),
 		cmocka_unit_test(
 			packets_without_sense_end_only_their_connection),
 		cmocka_unit_test(type_that_is_not_known_is_answered_so),
