@@ -258,7 +258,8 @@ int pciring_irq_control(struct pciring *p, uint16_t function,
  * a line that is high then is signalled again.  So does an irqfd with a
  * resample eventfd, and INTx of vfio.  @fd -1 unbinds both (and @resample_fd
  * is -1 then), @resample_fd -1 is none.  A line that is high fires at bind.
- * -ENOENT no such line here, -EINVAL no eventfd, or the same one twice.
+ * -ENOENT no such line here, -EINVAL no eventfd, or lines would resample each
+ * other: @fd is what resamples this line or another one, or the reverse.
  */
 int pciring_line_bind(struct pciring *p, unsigned int kind, uint32_t number,
 		      int fd, int resample_fd);

@@ -251,6 +251,40 @@ static void graph_shows_a_high_line_down_to_its_sink(void **state)
 	assert_int_equal(read_isr(vm), 1);
 	assert_int_equal(service_ctl(out, sizeof(out), "show demo 00:01.0"), 0);
 	assert_non_null(strstr(out, "pin A silent, GSI 17 low, bound"));
+	/* Low is a level, too. */
+	g = graph();
+	assert_true(json_is_integer(json_object_get(
+		node_of(g, "eventfd", "GSI 17 busy"), "level")));
+	assert_int_equal(counter(node_of(g, "eventfd", "GSI 17 busy"), "level"),
+			 0);
+	json_decref(g);
+	vm_end(vm);
+}
+
+/* Each counter under its own name: they differ here. */
+static void graph_shows_what_nobody_listens_to(void **state)
+{
+	struct vm *vm = vm_of_machine(PCIRING_IRQCHIP_NONE, false);
+	const json_t *before, *after;
+	json_t *g = graph(), *h;
+
+	(void)state;
+	before = node_of(g, "line", "pin 17");
+	for (int i = 0; i < 3; i++) {
+		service_guest_draw(&vm->g, 64);
+		service_guest_draw(&vm->g, 64);
+		assert_int_equal(read_isr(vm), 1);
+	}
+	h = graph();
+	after = node_of(h, "line", "pin 17");
+	assert_int_equal(counter(after, "dropped") - counter(before, "dropped"),
+			 6);
+	assert_int_equal(counter(after, "fired"), counter(before, "fired"));
+	assert_int_equal(counter(after, "latched"), counter(before, "latched"));
+	assert_int_equal(counter(after, "coalesced"),
+			 counter(before, "coalesced"));
+	json_decref(g);
+	json_decref(h);
 	vm_end(vm);
 }
 
@@ -291,6 +325,7 @@ int main(void)
 		cmocka_unit_test(line_becomes_a_message_of_our_ioapic),
 		cmocka_unit_test(graph_shows_where_an_interrupt_stays),
 		cmocka_unit_test(graph_shows_a_high_line_down_to_its_sink),
+		cmocka_unit_test(graph_shows_what_nobody_listens_to),
 		cmocka_unit_test(operator_sees_the_stages_as_text_dot_and_json),
 	};
 

@@ -374,6 +374,17 @@ static void eventfds_no_longer_bound_are_closed(void **state)
 		close(pair[1]);
 	}
 	holds_fds(none, 48);
+	/* Whichever goes, the others stay, and are found again. */
+	for (uint32_t gsi = 1; gsi < 24; gsi += 2)
+		assert_int_equal(
+			pciring_line_bind(link, PCIRING_LINE_GSI, gsi, -1, -1),
+			0);
+	holds_fds(none, 24);
+	for (uint32_t gsi = 2; gsi < 24; gsi += 2)
+		assert_int_equal(
+			pciring_line_bind(link, PCIRING_LINE_GSI, gsi, -1, -1),
+			0);
+	holds_fds(none, 2);
 	pciring_detach(link);
 	holds_again(before);
 }
