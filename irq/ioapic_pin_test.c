@@ -137,6 +137,24 @@ static void eoi_within_the_message_is_an_eoi(void **state)
 	assert_int_equal(r->io.stage.count.fired, 2);
 }
 
+/* All pins of a vector end before any of them sends again, so an EOI from
+ * within ends the messages that were sent since, and no pin sends twice. */
+static void eoi_within_ends_what_was_sent_since(void **state)
+{
+	struct rig *r = *state;
+
+	program(r, 3, IOAPIC_LEVEL | 0x41);
+	program(r, 4, IOAPIC_LEVEL | 0x41);
+	set(r, 3, true);
+	set(r, 4, true);
+	assert_int_equal(r->nr, 2);
+	r->eoi_within = 0x41;
+	ioapic_eoi(&r->io, 0x41);
+	/* Pin 3; from within pin 3 again; pin 4, which had not sent yet. */
+	assert_int_equal(r->nr, 5);
+	assert_true(entry(r, 3) & entry(r, 4) & IOAPIC_REMOTE_IRR);
+}
+
 static void level_while_masked_is_kept_and_its_end_too(void **state)
 {
 	struct rig *r = *state;
@@ -342,6 +360,7 @@ int main(void)
 		IOAPIC_TEST(eoi_of_the_vector_sent_counts_after_it_was_changed),
 		IOAPIC_TEST(eoi_while_masked_counts_and_the_unmask_looks_again),
 		IOAPIC_TEST(eoi_within_the_message_is_an_eoi),
+		IOAPIC_TEST(eoi_within_ends_what_was_sent_since),
 		IOAPIC_TEST(level_while_masked_is_kept_and_its_end_too),
 		IOAPIC_TEST(edge_mode_and_back_ends_what_was_under_way),
 		IOAPIC_TEST(refused_level_has_no_remote_irr_and_is_flushed),

@@ -393,6 +393,21 @@ static void lines_that_are_not_there_cannot_be_bound(void **state)
 	}
 }
 
+static void a_function_without_a_pin_has_no_line(void **state)
+{
+	const struct link_options own = { .scope = PCIRING_SCOPE_FUNCTION };
+	struct world *w = start(&own);
+	int old;
+
+	(void)state;
+	pci_config_set(&w->rig.function->vp.func.config, PCI_INTERRUPT_PIN, 1,
+		       0);
+	assert_int_equal(link_line_bind(&w->rig.link, PCIRING_LINE_INTX,
+					RIG_BDF, -1, &old),
+			 -ENOENT);
+	stop(w);
+}
+
 static void lines_have_three_actions(void **state)
 {
 	const struct link_options own = { .scope = PCIRING_SCOPE_FUNCTION };
@@ -525,6 +540,7 @@ int main(void)
 		cmocka_unit_test(an_end_is_a_write_of_four_bytes),
 		cmocka_unit_test(a_link_of_one_function_ends_nothing),
 		cmocka_unit_test(lines_that_are_not_there_cannot_be_bound),
+		cmocka_unit_test(a_function_without_a_pin_has_no_line),
 		cmocka_unit_test(lines_have_three_actions),
 		cmocka_unit_test(a_bound_gsi_leaves_the_ring_and_comes_back),
 		cmocka_unit_test(a_masked_line_tells_once_when_unmasked),

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "tests/flow/rig.h"
+#include "transport/machine/function.h"
 
 #define BAR_BASE 0xc0000000ull
 
@@ -262,6 +263,7 @@ static void detach_leaves_nothing_of_the_client(void **state)
 	assert_int_equal(link_line_control(&w->rig.link, PCIRING_LINE_INTX,
 					   RIG_BDF, PCIRING_IRQ_MASK),
 			 0);
+	link_irq_control(&w->rig.link, RIG_BDF, 1, 1, PCIRING_IRQ_MASK);
 	link_detach(&w->rig.link);
 	while (link_take_region(&w->rig.link, &r))
 		gpa_files_put(&w->rig.files, r.file);
@@ -272,6 +274,8 @@ static void detach_leaves_nothing_of_the_client(void **state)
 	assert_false(w->rig.function->intx.busy ||
 		     w->rig.function->intx.masked ||
 		     w->rig.function->intx.high);
+	assert_false(w->rig.function->eventfds.masked[1]);
+	assert_null(w->rig.function->vp.func.msix.bank.next);
 	assert_null(w->rig.function->link);
 	assert_int_equal(w->rig.function->vp.virtio.s.status, 0);
 	assert_false(w->rig.function->vp.func.msix.enabled);
@@ -486,6 +490,37 @@ static void a_pending_vector_goes_to_whom_it_is_bound(void **state)
 	assert_int_equal(messages(w), 1);
 }
 
+/* Ours have none, so one is added as a device of another kind would. */
+static void plain_msi_uses_the_ring_of_its_link(void **state)
+{
+	struct world *w = *state;
+	const struct msg_irq filler = { .what = 0xffff };
+	struct pci_func *f = &w->rig.function->vp.func;
+	struct msg_irq irq;
+	uint32_t control;
+
+	assert_int_equal(pci_func_add_msi(f, 4), 0);
+	f->msi.bank.requester_id = RIG_BDF;
+	function_leave(w->rig.function);
+	function_join(w->rig.function, &w->rig.link);
+	control = f->msi.cap + PCI_MSI_CONTROL;
+	pci_func_config_write(f, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+	pci_func_config_write(f, f->msi.cap + PCI_MSI_ADDRESS, 4, 0xfee00000);
+	pci_func_config_write(f, f->msi.cap + PCI_MSI_DATA, 2, 0x51);
+	pci_func_config_write(f, control, 2, PCI_MSI_ENABLE);
+	while (channel_irq(&w->rig.service, &filler))
+		;
+	assert_int_equal(pci_func_set_interrupt(f, true), IRQ_LATCHED);
+	while (channel_get_irqs(&w->rig.client, &irq, 1))
+		;
+	rig_run(&w->rig, 8);
+	assert_int_equal(channel_get_irqs(&w->rig.client, &irq, 1), 1);
+	assert_int_equal(irq.data, 0x51);
+	assert_int_equal(irq.requester_id, RIG_BDF);
+	function_leave(w->rig.function);
+	assert_null(f->msi.bank.next);
+}
+
 static void a_sleeper_is_woken_once_for_a_turn(void **state)
 {
 	struct world *w = *state;
@@ -538,6 +573,7 @@ int main(void)
 		   machine),
 		ON(a_flood_costs_its_neighbour_one_budget, machine),
 		ON(a_pending_vector_goes_to_whom_it_is_bound, machine),
+		ON(plain_msi_uses_the_ring_of_its_link, machine),
 		ON(a_sleeper_is_woken_once_for_a_turn, machine),
 		cmocka_unit_test(names_that_are_none_are_refused),
 	};

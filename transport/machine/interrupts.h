@@ -51,7 +51,8 @@ void interrupts_fini(struct interrupts *in);
 /* The controller of @l from now on, in its power-on state.  -EINVAL no such
  * kind, -EBUSY its addresses are taken on the bus. */
 int interrupts_attach(struct interrupts *in, struct link *l, uint16_t irqchip);
-/* Nobody's again: eventfds closed, messages forgotten; levels stay. */
+/* Nobody's again: eventfds closed, the I/O APIC forgotten; levels stay, and
+ * what the GSI table keeps. */
 void interrupts_detach(struct interrupts *in);
 
 /* PCIRING_IRQ_* for a line that has an eventfd; -EINVAL. */
