@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * How: GSI n leads to pin n for good, and what differs between the irqchips
- * is only what a pin's line leads to: nothing, the ring, a bound eventfd, the
- * I/O APIC.  So attaching, binding and detaching are exchanges of that, which
- * carry the level along, and no level is kept here.
+ * is only what a pin's line leads to: nothing, the ring, an eventfd that is
+ * bound or masked, the I/O APIC.  So attaching, binding, masking and detaching
+ * are exchanges of that, which carry the level along, and no level is kept
+ * here.
  *
  * One thing is: the ring may be full when a line leaves it.  The client then
  * believes what it was told last, until flushing tells it low.
@@ -194,11 +195,15 @@ static bool has_line(const struct interrupts *in, uint32_t gsi)
 	return in->irqchip == PCIRING_IRQCHIP_LINES && gsi < IOAPIC_PINS;
 }
 
-static void leave_ring(struct interrupts *in, uint32_t gsi)
+/* The eventfd has what is bound, and what is masked: it keeps a level. */
+static void lead(struct interrupts *in, uint32_t gsi)
 {
-	struct irq_line *pin = &in->pin[gsi];
+	struct sink_line *s = &in->eventfd[gsi];
+	struct irq_stage *next = &s->stage;
 
-	if (!irq_line_set_next(pin, &in->eventfd[gsi].stage, gsi))
+	if (s->fd < 0 && !s->masked)
+		next = unbound(in);
+	if (!irq_line_set_next(&in->pin[gsi], next, gsi))
 		in->owed |= (uint32_t)BIT(gsi);
 }
 
@@ -223,27 +228,22 @@ int eventfd_control(struct sink_line *s, unsigned int action)
 
 int interrupts_bind(struct interrupts *in, uint32_t gsi, int fd, int *old)
 {
-	struct sink_line *s;
-
 	if (!has_line(in, gsi))
 		return -ENOENT;
-	s = &in->eventfd[gsi];
-	if (fd >= 0) {
-		*old = sink_line_bind(s, fd);
-		leave_ring(in, gsi);
-		return 0;
-	}
-	/* The ring has the level before the eventfd is forgotten. */
-	irq_line_set_next(&in->pin[gsi], unbound(in), gsi);
-	*old = sink_line_bind(s, -1);
+	*old = sink_line_bind(&in->eventfd[gsi], fd);
+	lead(in, gsi);
 	return 0;
 }
 
 int interrupts_control(struct interrupts *in, uint32_t gsi, unsigned int action)
 {
+	int err;
+
 	if (!has_line(in, gsi))
 		return -ENOENT;
-	return eventfd_control(&in->eventfd[gsi], action);
+	err = eventfd_control(&in->eventfd[gsi], action);
+	lead(in, gsi);
+	return err;
 }
 
 bool interrupts_eoi(struct interrupts *in, uint64_t what, uint64_t number)

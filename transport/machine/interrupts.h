@@ -4,7 +4,8 @@
  *
  *	functions' INTx -> GSI 16 to 19 -> pins 16 to 19 -> one of
  *		NONE	nobody: the level is kept, nothing is told
- *		LINES	per GSI its eventfd, or the ring: PCIRING_IRQ_TYPE_LINE
+ *		LINES	per GSI its eventfd, or the ring: PCIRING_IRQ_TYPE_LINE;
+ *			a masked GSI is kept from both, low as long as that
  *		SPLIT	our I/O APIC -> messages and routes on the ring
  *
  * Which one is the choice of the machine-wide link; it lasts as long as the

@@ -177,6 +177,56 @@ static void message_of_a_gsi_waits_for_room(void **state)
 	assert_int_equal(irq.data, 0x41);
 }
 
+/* A GSI without an eventfd is masked as one with it. */
+static void masked_gsi_keeps_its_level_from_the_ring(void **state)
+{
+	struct rig *r = *state;
+	struct msg_irq irq;
+
+	irq_source_set(&r->source[0], true);
+	expect_level(r, 0, true);
+	assert_int_equal(interrupts_control(r->in, GSI(0), PCIRING_IRQ_MASK),
+			 0);
+	expect_level(r, 0, false);
+	irq_source_set(&r->source[0], false);
+	irq_source_set(&r->source[0], true);
+	assert_int_equal(take(r, &irq), 0);
+	assert_int_equal(interrupts_control(r->in, GSI(0), PCIRING_IRQ_UNMASK),
+			 0);
+	expect_level(r, 0, true);
+}
+
+static void masked_gsi_stays_masked_without_its_eventfd(void **state)
+{
+	struct rig *r = *state;
+	struct msg_irq irq;
+	int old;
+
+	bind(r, 0);
+	interrupts_control(r->in, GSI(0), PCIRING_IRQ_MASK);
+	irq_source_set(&r->source[0], true);
+	assert_int_equal(interrupts_bind(r->in, GSI(0), -1, &old), 0);
+	assert_int_equal(close(old), 0);
+	assert_int_equal(take(r, &irq), 0);
+	interrupts_control(r->in, GSI(0), PCIRING_IRQ_UNMASK);
+	expect_level(r, 0, true);
+}
+
+static void gsi_masked_while_the_ring_is_full_is_told_low_later(void **state)
+{
+	struct rig *r = *state;
+
+	irq_source_set(&r->source[0], true);
+	expect_level(r, 0, true);
+	fill(r);
+	interrupts_control(r->in, GSI(0), PCIRING_IRQ_MASK);
+	assert_int_equal(r->in->owed, BIT(GSI(0)));
+	assert_int_equal(
+		channel_get_irqs(&r->client, &(struct msg_irq){ 0 }, 1), 1);
+	turn(r);
+	expect_level(r, 0, false);
+}
+
 /* ---- What outlives a link, and what does not -------------------------------- */
 
 static void what_a_link_is_owed_ends_with_it(void **state)
@@ -225,6 +275,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(what_the_ring_is_owed_waits_for_as_much_room_as_it_takes),
 		T(message_of_a_gsi_waits_for_room),
+		T(masked_gsi_keeps_its_level_from_the_ring),
+		T(masked_gsi_stays_masked_without_its_eventfd),
+		T(gsi_masked_while_the_ring_is_full_is_told_low_later),
 		T(what_a_link_is_owed_ends_with_it),
 		T(gsis_wait_for_the_next_link),
 	};
