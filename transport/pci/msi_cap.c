@@ -56,6 +56,11 @@ void pci_msi_reset(struct pci_msi *m)
 
 enum irq_result pci_msi_send(struct pci_msi *m, unsigned int v)
 {
+	/* What was folded into message 0 has left with it. */
+	if (!msi_is_pending(&m->bank, 0))
+		m->folded = false;
+	if (v && v % m->used == 0)
+		m->folded = true;
 	return msi_send(&m->bank, v % m->used);
 }
 
@@ -63,7 +68,8 @@ enum irq_result pci_msi_send(struct pci_msi *m, unsigned int v)
  * clears the pending bit, so that nothing spurious follows. */
 void pci_msi_satisfied(struct pci_msi *m)
 {
-	m->pending[0] &= ~1ull;
+	if (!m->folded)
+		m->pending[0] &= ~1ull;
 }
 
 /* A guest that enables more messages than there are gets all there are, and
@@ -90,6 +96,8 @@ static void fold_pending(struct pci_msi *m)
 			continue;
 		m->pending[0] &= ~BIT_ULL(v);
 		m->pending[0] |= BIT_ULL(v % m->used);
+		if (v % m->used == 0)
+			m->folded = true;
 	}
 }
 
@@ -110,7 +118,7 @@ void pci_msi_update(struct pci_func *f, bool msix, bool master)
 	/* A cause that came over the pin so far, or that INTX_DISABLE kept
 	 * from it, would otherwise never be heard of. */
 	if (enabled && !m->enabled && f->interrupt)
-		msi_send(&m->bank, 0);
+		pci_msi_send(m, 0);
 	m->enabled = enabled;
 	m->used = messages_enabled(f, control);
 	fold_pending(m);

@@ -9,8 +9,8 @@
  * both, MSI-X wins and this bank is closed (rule 86).
  *
  * Disabled, or without bus mastering, the bank is closed: events are kept and
- * leave when it opens, as MSI-X does it.  A reset forgets them.  The cause of
- * pci_func_set_interrupt() is message 0, and keeps it for itself.
+ * leave when it opens, as MSI-X does it.  A reset forgets them.  Message 0 is
+ * that of pci_func_set_interrupt(), and of what is folded into it.
  *
  * Threads   the poll loop that owns the machine
  */
@@ -39,6 +39,7 @@ struct pci_msi {
 	uint16_t cap;  /* offset of the capability */
 	uint16_t used; /* messages that the guest enabled: a power of two */
 	bool enabled;  /* and MSI-X is not */
+	bool folded;   /* another message too, if message 0 is pending */
 };
 
 /* While building: the capability's bytes from 2 on, of a function with @nr
@@ -52,7 +53,8 @@ void pci_msi_reset(struct pci_msi *m);
 /* An event on message @v, which is folded into those enabled. */
 enum irq_result pci_msi_send(struct pci_msi *m, unsigned int v);
 
-/* The cause behind message 0 is gone: if that is pending, not any more. */
+/* The cause behind message 0 is gone: if that is pending, not any more, unless
+ * another message was folded into it. */
 void pci_msi_satisfied(struct pci_msi *m);
 
 /* Take over what the capability says now: open while it is enabled, MSI-X is

@@ -323,6 +323,50 @@ static void cause_that_is_gone_takes_its_message_along(void **state)
 	assert_int_equal(sent(r)->nr, 2);
 }
 
+/* rule 86: what is folded into message 0 has a cause of its own. */
+static void cause_that_is_gone_leaves_what_was_folded(void **state)
+{
+	struct rig *r = *state;
+
+	control(r, PCI_MSI_ENABLE | ENABLED(0));
+	reg(r, PCI_MSI_MASK, 4, 0xff);
+	pci_func_set_interrupt(fn(r), true);
+	event(r, 3);
+	pci_func_set_interrupt(fn(r), false);
+	assert_int_equal(get(r, PCI_MSI_PENDING, 4), 1);
+	/* It is remembered no longer than it waits. */
+	reg(r, PCI_MSI_MASK, 4, 0);
+	assert_int_equal(sent(r)->nr, 1);
+	reg(r, PCI_MSI_MASK, 4, 0xff);
+	pci_func_set_interrupt(fn(r), true);
+	pci_func_set_interrupt(fn(r), false);
+	assert_int_equal(get(r, PCI_MSI_PENDING, 4), 0);
+	/* Nor is one that did not wait at all. */
+	reg(r, PCI_MSI_MASK, 4, 0);
+	event(r, 3);
+	control(r, ENABLED(0));
+	pci_func_set_interrupt(fn(r), true);
+	reg(r, PCI_MSI_MASK, 4, 0xff);
+	control(r, PCI_MSI_ENABLE | ENABLED(0));
+	assert_int_equal(get(r, PCI_MSI_PENDING, 4), 1);
+	pci_func_set_interrupt(fn(r), false);
+	assert_int_equal(get(r, PCI_MSI_PENDING, 4), 0);
+	/* The same if the guest takes messages away while they wait. */
+	control(r, PCI_MSI_ENABLE | ENABLED(3));
+	pci_func_set_interrupt(fn(r), true);
+	event(r, 3);
+	control(r, PCI_MSI_ENABLE | ENABLED(0));
+	pci_func_set_interrupt(fn(r), false);
+	assert_int_equal(get(r, PCI_MSI_PENDING, 4), 1);
+	/* A reset ends it all. */
+	pci_func_reset(fn(r));
+	control(r, PCI_MSI_ENABLE);
+	reg(r, PCI_MSI_MASK, 4, 0xff);
+	pci_func_set_interrupt(fn(r), true);
+	pci_func_set_interrupt(fn(r), false);
+	assert_int_equal(get(r, PCI_MSI_PENDING, 4), 0);
+}
+
 /* rules 23, 86 */
 static void reset_disables_and_forgets(void **state)
 {
@@ -359,6 +403,7 @@ int main(void)
 		T(each_rise_of_the_cause_is_message_0_and_no_pin, ready),
 		T(cause_that_is_there_when_msi_comes_is_told, ready),
 		T(cause_that_is_gone_takes_its_message_along, ready),
+		T(cause_that_is_gone_leaves_what_was_folded, ready),
 		T(reset_disables_and_forgets, ready),
 	};
 
