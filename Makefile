@@ -187,8 +187,10 @@ test-kvm: all ## what needs /dev/kvm: today, Cloud Hypervisor
 	@echo "the reference VMM and its tests are not in this tree"
 	@tests/run -p -v -t 600 tests/guest/cloud-hypervisor
 
-bench: all ## figures as JSON lines, of all that there is to measure
-	@$B/bin/pciring-bench all --json
+bench: all ## figures as JSON lines, also in build/bench/figures.jsonl
+	@mkdir -p $B/bench
+	@$B/bin/pciring-bench all --json >$B/bench/figures.jsonl; \
+		status=$$?; cat $B/bench/figures.jsonl; exit $$status
 
 install: all ## copy programs and libraries to DESTDIR and PREFIX
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig)
