@@ -227,6 +227,120 @@ static void gsi_masked_while_the_ring_is_full_is_told_low_later(void **state)
 	expect_level(r, 0, false);
 }
 
+/* What the client makes of what it hears. */
+struct heard {
+	bool level; /* by the ring */
+	bool busy;  /* signalled, and not ended by us */
+	bool masked;
+	int fd; /* -1: none is bound */
+};
+
+static void listen(struct rig *r, struct heard *h, unsigned int max)
+{
+	struct msg_irq irq;
+
+	while (max-- && channel_get_irqs(&r->client, &irq, 1))
+		if (irq.what != FILLER)
+			h[MSG_IRQ_NUMBER(irq.what) - GSI(0)].level = irq.data;
+}
+
+/* One signal between two ends of an interrupt, no more. */
+static void look(struct heard *h)
+{
+	uint64_t count = 0;
+
+	if (h->fd < 0 || read(h->fd, &count, sizeof(count)) != sizeof(count))
+		return;
+	assert_int_equal(count, 1);
+	assert_false(h->busy);
+	h->busy = true;
+}
+
+static void bind_or_not(struct rig *r, unsigned int i, struct heard *h)
+{
+	int old, fd = h->fd < 0 ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+
+	assert_int_equal(interrupts_bind(r->in, GSI(i), fd, &old), 0);
+	assert_int_equal(old, h->fd);
+	if (old >= 0)
+		close(old);
+	h->fd = fd;
+	h->busy = false;
+}
+
+static void random_step(struct rig *r, struct heard *heard)
+{
+	unsigned int i = (unsigned int)rand() % NR;
+	struct heard *h = &heard[i];
+
+	look(h);
+	switch (rand() % 10) {
+	case 0:
+	case 1:
+	case 2:
+		irq_source_set(&r->source[i], !r->source[i].high);
+		break;
+	case 3:
+		bind_or_not(r, i, h);
+		break;
+	case 4:
+		h->masked = true;
+		interrupts_control(r->in, GSI(i), PCIRING_IRQ_MASK);
+		break;
+	case 5:
+		h->masked = h->busy = false;
+		interrupts_control(r->in, GSI(i), PCIRING_IRQ_UNMASK);
+		break;
+	case 6:
+		h->busy = false;
+		interrupts_eoi(r->in, PCIRING_EOI_GSI, GSI(i));
+		break;
+	case 7:
+		fill(r);
+		break;
+	case 8:
+		listen(r, heard, 1 + (unsigned int)rand() % 3);
+		break;
+	default:
+		machine_turn(r->machine);
+	}
+}
+
+static void expect_all_heard(struct rig *r, struct heard *h)
+{
+	do {
+		listen(r, h, UINT32_MAX);
+		turn(r);
+	} while (r->link.ring.backlog);
+	listen(r, h, UINT32_MAX);
+	assert_int_equal(r->in->owed, 0);
+	for (unsigned int i = 0; i < NR; i++) {
+		const bool high = r->source[i].high && !h[i].masked;
+
+		look(&h[i]);
+		assert_int_equal(h[i].level, high && h[i].fd < 0);
+		if (high && h[i].fd >= 0)
+			assert_true(h[i].busy);
+	}
+}
+
+static void
+all_is_heard_wherever_gsis_go_and_whatever_room_there_is(void **state)
+{
+	struct heard heard[NR];
+	struct rig *r = *state;
+
+	srand(16);
+	for (unsigned int i = 0; i < NR; i++)
+		heard[i] = (struct heard){ .fd = -1 };
+	for (unsigned int step = 0; step < 20000; step++) {
+		random_step(r, heard);
+		if (rand() % 16 == 0)
+			expect_all_heard(r, heard);
+	}
+	expect_all_heard(r, heard);
+}
+
 /* ---- What outlives a link, and what does not -------------------------------- */
 
 static void what_a_link_is_owed_ends_with_it(void **state)
@@ -278,6 +392,7 @@ int main(void)
 		T(masked_gsi_keeps_its_level_from_the_ring),
 		T(masked_gsi_stays_masked_without_its_eventfd),
 		T(gsi_masked_while_the_ring_is_full_is_told_low_later),
+		T(all_is_heard_wherever_gsis_go_and_whatever_room_there_is),
 		T(what_a_link_is_owed_ends_with_it),
 		T(gsis_wait_for_the_next_link),
 	};
