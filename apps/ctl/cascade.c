@@ -19,6 +19,7 @@ struct stage {
 	unsigned int in;     /* edges that lead here */
 	unsigned int number; /* for those that refer to it; 0: nobody */
 	bool shown;
+	unsigned int looked; /* the last look at it, by is_idle() */
 };
 
 struct cascade {
@@ -26,6 +27,7 @@ struct cascade {
 	struct stage *stage; /* owned */
 	size_t nr;
 	unsigned int numbers; /* given out */
+	unsigned int looks;   /* so many, by is_idle() */
 	struct ctl_table table;
 };
 
@@ -149,22 +151,25 @@ static void show(struct cascade *c, size_t i, const json_t *pin,
 	}
 }
 
-/* Nothing has ever happened at a stage, nor anywhere that it leads to. */
-static bool is_idle(const struct cascade *c, size_t i, unsigned int depth)
+/* Nothing has ever happened at a stage, nor anywhere that it leads to.  Each is
+ * looked at once, however many ways lead there. */
+static bool is_idle(const struct cascade *c, size_t i)
 {
 	const json_t *node = c->stage[i].node;
 	size_t k, from, to;
 	json_t *e;
 
-	if (is_high(node) || number(node, "pending") || depth >= MAX_DEPTH)
+	if (c->stage[i].looked == c->looks)
+		return true;
+	c->stage[i].looked = c->looks;
+	if (is_high(node) || number(node, "pending"))
 		return false;
 	for (unsigned int n = 0; n < ARRAY_SIZE(counters); n++)
 		if (number(node, counters[n]))
 			return false;
 	json_array_foreach(c->edges, k, e)
 	{
-		if (edge_ends(c, e, &from, &to) && from == i &&
-		    !is_idle(c, to, depth + 1))
+		if (edge_ends(c, e, &from, &to) && from == i && !is_idle(c, to))
 			return false;
 	}
 	return true;
@@ -172,10 +177,11 @@ static bool is_idle(const struct cascade *c, size_t i, unsigned int depth)
 
 /* A line or a sink that no device leads to is shown only if it has something
  * to say; a device always is. */
-static bool left_out(const struct cascade *c, size_t i)
+static bool left_out(struct cascade *c, size_t i)
 {
+	c->looks++;
 	return strncmp(text(c->stage[i].node, "kind"), "virtio", 6) != 0 &&
-	       is_idle(c, i, 0);
+	       is_idle(c, i);
 }
 
 static void show_kept(const struct cascade *c, FILE *out)

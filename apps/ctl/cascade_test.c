@@ -68,7 +68,7 @@ static void stages_in_a_circle_are_shown_and_end(void **state)
 {
 	char *out = print("{\"nodes\":[" NODE(0, "a", "", 0, 0, 0) "," NODE(
 				  1, "b", "", 0, 0,
-				  0) "],\"edges\":[{\"from\":0,\"to\":1},"
+				  1) "],\"edges\":[{\"from\":0,\"to\":1},"
 				     "{\"from\":1,\"to\":0},"
 				     "{\"from\":1,\"to\":7}]}",
 			  ctl_cascade_text);
@@ -77,6 +77,52 @@ static void stages_in_a_circle_are_shown_and_end(void **state)
 	assert_non_null(strstr(out, "\na "));
 	assert_non_null(strstr(out, "\n  b "));
 	assert_non_null(strstr(out, "\n    a [1] above\n"));
+	free(out);
+}
+
+/* Two ways from each of them to the next, all over: 2 to the 40th ways. */
+static void idle_stages_are_counted_once_and_not_shown(void **state)
+{
+	json_t *g = json_object(), *nodes = json_array(), *edges = json_array();
+	char *out = NULL, *end;
+	size_t n;
+	FILE *f = open_memstream(&out, &n);
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		json_array_append_new(nodes, json_pack("{ss ss si}", "kind",
+						       i ? "line" : "table",
+						       "name", "", "level", 0));
+		for (int way = 0; way < 2 && i < 39; way++)
+			json_array_append_new(
+				edges,
+				json_pack("{si si}", "from", i, "to", i + 1));
+	}
+	json_object_set_new(g, "nodes", nodes);
+	json_object_set_new(g, "edges", edges);
+	ctl_cascade_text(g, f);
+	fclose(f);
+	json_decref(g);
+	end = strchr(out, '\n');
+	assert_string_equal(end, "\n\n1 idle lines and sinks that no device "
+				 "leads to are left out (--json has them)\n");
+	free(out);
+}
+
+static void idle_device_and_what_is_only_kept_are_shown(void **state)
+{
+	char *out = print(
+		"{\"nodes\":[" NODE(0, "virtio", "rng", null, 0, 0) "," NODE(
+			1, "line", "GSI 16", 0, 1,
+			0) "," NODE(2, "line", "GSI 17", 0, 0, 0) "]}",
+		ctl_cascade_text);
+
+	(void)state;
+	assert_non_null(strstr(out, "\nvirtio rng "));
+	assert_non_null(strstr(out, "\nline GSI 16 "));
+	assert_null(strstr(out, "GSI 17"));
+	assert_non_null(strstr(out, "\n1 idle lines"));
+	assert_non_null(strstr(out, "\n1 kept at line GSI 16\n"));
 	free(out);
 }
 
@@ -128,6 +174,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stages_are_indented_aligned_and_shown_once),
 		cmocka_unit_test(stages_in_a_circle_are_shown_and_end),
+		cmocka_unit_test(idle_stages_are_counted_once_and_not_shown),
+		cmocka_unit_test(idle_device_and_what_is_only_kept_are_shown),
 		cmocka_unit_test(dot_colours_what_is_stuck_and_names_pins),
 		cmocka_unit_test(dot_escapes_what_would_end_a_label),
 		cmocka_unit_test(answer_without_sense_prints_no_stages),
