@@ -192,7 +192,7 @@ static void bools_choose_among_a_range(void **state)
 	struct {
 		struct vu_set_irqs set;
 		uint8_t meant[6];
-	} m = { { 26, BOOL | TRIGGER, MSIX, 2, 6 }, { 1, 1, 0, 0, 1, 0 } };
+	} m = { { 26, BOOL | TRIGGER, MSIX, 2, 6 }, { 1, 2, 0, 0, 255, 0 } };
 	int fds[6];
 
 	for (unsigned int i = 0; i < 6; i++)
@@ -200,13 +200,13 @@ static void bools_choose_among_a_range(void **state)
 	assert_int_equal(set(s, EVENTFD | TRIGGER, 2, 6, fds, 6), 0);
 	assert_int_equal(vfio_raw_call(&s->v, VU_SET_IRQS, &m, 26, NULL, 0), 0);
 	for (unsigned int i = 0; i < 6; i++)
-		assert_int_equal(fired(fds[i]), m.meant[i]);
+		assert_int_equal(fired(fds[i]), m.meant[i] != 0);
 	assert_int_equal(vfio_raw_call(&s->v, VU_SET_IRQS, &m, 25, NULL, 0),
 			 -EINVAL);
 	m.set.flags = BOOL | MASK;
 	assert_int_equal(vfio_raw_call(&s->v, VU_SET_IRQS, &m, 26, NULL, 0), 0);
 	for (unsigned int i = 0; i < 6; i++)
-		assert_int_equal(s->p->masked[2 + i], m.meant[i]);
+		assert_int_equal(s->p->masked[2 + i], m.meant[i] != 0);
 	for (unsigned int i = 0; i < 6; i++)
 		close(fds[i]);
 }
