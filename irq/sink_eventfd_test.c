@@ -116,7 +116,7 @@ static void masked_vector_takes_nothing_bound_or_not(void **state)
 	sink_eventfd_bind(&sink, 1, fd);
 	sink_eventfd_mask(&sink, 0, true);
 	sink_eventfd_mask(&sink, 1, true);
-	sink_eventfd_mask(&sink, 4, true);
+	sink_eventfd_mask(&sink, 1u << 31, true);
 	assert_false(send_vector(0));
 	assert_false(send_vector(1));
 	assert_int_equal(ring.nr, 0);
@@ -241,6 +241,29 @@ static void full_pipe_is_refused_instead_of_written(void **state)
 	close(pipefd[0]);
 }
 
+/* rule 78 */
+static void bad_descriptor_keeps_its_events_for_a_good_one(void **state)
+{
+	int bad = open("/dev/null", O_WRONLY | O_CLOEXEC), fd;
+	struct msi_vector vector[4];
+	uint64_t pending;
+	struct msi_bank bank;
+
+	(void)state;
+	msi_bank_init(&bank, vector, &pending, 4, 0);
+	msi_bank_set_next(&bank, &sink.stage, true);
+	msi_bank_set_open(&bank, true);
+	sink_eventfd_bind(&sink, 2, bad);
+	assert_int_equal(msi_send(&bank, 2), IRQ_LATCHED);
+	assert_int_equal(sink.failures, 1);
+	fd = blocking_eventfd();
+	assert_int_equal(sink_eventfd_bind(&sink, 2, fd), bad);
+	close(bad);
+	msi_bank_flush(&bank);
+	assert_int_equal(take(fd), 1);
+	assert_false(msi_is_pending(&bank, 2));
+}
+
 static void sink_without_vectors_is_one(void **state)
 {
 	(void)state;
@@ -269,6 +292,7 @@ int main(void)
 		T(peer_that_undoes_flags_cannot_make_a_send_block,
 		  four_vectors),
 		T(full_pipe_is_refused_instead_of_written, four_vectors),
+		T(bad_descriptor_keeps_its_events_for_a_good_one, four_vectors),
 		T(sink_without_vectors_is_one, four_vectors),
 	};
 
