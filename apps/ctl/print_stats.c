@@ -91,6 +91,7 @@ static void print_machine(const json_t *m)
 		{ "FOR", "scope" },	    { "LANES", "lanes" },
 		{ "REGIONS", "regions" },   { "FILES", "files" },
 		{ "REQUESTS", "requests" }, { "IRQS", "irqs" },
+		{ "FULL", "irq_full" },	    { "RESAMPLES", "resamples" },
 		{ "WAKES", "wakes" },	    { "NOWHERE", "nowhere" },
 		{ "REFUSED", "refused" },   { "BAD", "bad_requests" },
 	};

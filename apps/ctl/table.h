@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#define CTL_TABLE_COLUMNS 12
+#define CTL_TABLE_COLUMNS 14
 
 struct ctl_table {
 	unsigned int columns;

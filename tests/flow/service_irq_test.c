@@ -9,6 +9,9 @@
 
 #include <cmocka.h>
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include "tests/flow/service_guest.h"
 #include "tests/flow/service_rig.h"
 
@@ -214,6 +217,21 @@ static void graph_shows_where_an_interrupt_stays(void **state)
 	vm_end(vm);
 }
 
+/* The column of that name, of the one attachment, says 1. */
+static bool has_resamples(char *out, size_t room)
+{
+	const char *heading, *line, *at;
+
+	assert_int_equal(service_ctl(out, room, "stats demo"), 0);
+	heading = strstr(out, "ATTACHED");
+	assert_non_null(heading);
+	line = strchr(heading, '\n') + 1;
+	at = strstr(heading, "RESAMPLES");
+	assert_non_null(at);
+	assert_true(at < line);
+	return !strncmp(line + (at - heading), "1 ", 2);
+}
+
 static void graph_shows_a_high_line_down_to_its_sink(void **state)
 {
 	struct vm *vm = vm_of_machine(PCIRING_IRQCHIP_LINES, false);
@@ -258,6 +276,11 @@ static void graph_shows_a_high_line_down_to_its_sink(void **state)
 	assert_int_equal(counter(node_of(g, "eventfd", "GSI 17 busy"), "level"),
 			 0);
 	json_decref(g);
+	/* Who ends interrupts without end is found here. */
+	eventfd_write(vm->resample, 1);
+	for (int i = 0; i < 2000 && !has_resamples(out, sizeof(out)); i++)
+		usleep(500);
+	assert_true(has_resamples(out, sizeof(out)));
 	vm_end(vm);
 }
 
