@@ -13,6 +13,7 @@
 #define INTX	0
 #define MSI	1
 #define MSIX	2
+#define ERR	3
 
 /* How often @fd was written since the last look. */
 static uint64_t fired(int fd)
@@ -186,6 +187,34 @@ static void disabling_the_index_takes_its_masks_away(void **state)
 	close(fd);
 }
 
+/* Its number is none of the vectors'. */
+static void error_interrupt_is_no_vector(void **state)
+{
+	struct server *s = *state;
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	int error = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	unsigned int fds;
+
+	assert_int_equal(set(s, EVENTFD | TRIGGER, 0, 1, &fd, 1), 0);
+	fds = vfio_count_fds(0);
+	assert_int_equal(vfio_raw_set_irqs(&s->v, ERR, EVENTFD | TRIGGER, 0, 1,
+					   &error, 1),
+			 0);
+	assert_int_equal(vfio_count_fds(0), fds);
+	assert_int_equal(
+		vfio_raw_set_irqs(&s->v, ERR, NONE | TRIGGER, 0, 1, NULL, 0),
+		0);
+	assert_int_equal(fired(fd), 0);
+	assert_int_equal(
+		vfio_raw_set_irqs(&s->v, ERR, NONE | TRIGGER, 0, 0, NULL, 0),
+		0);
+	assert_int_equal(set(s, NONE | TRIGGER, 0, 1, NULL, 0), 0);
+	assert_int_equal(fired(fd), 1);
+	assert_int_equal(fired(error), 0);
+	close(fd);
+	close(error);
+}
+
 static void bools_choose_among_a_range(void **state)
 {
 	struct server *s = *state;
@@ -236,6 +265,7 @@ int main(void)
 		server_test(a_bound_vector_fires_and_an_unbound_one_latches),
 		server_test(masking_latches_and_unmasking_delivers),
 		server_test(disabling_the_index_takes_its_masks_away),
+		server_test(error_interrupt_is_no_vector),
 		server_test(bools_choose_among_a_range),
 		server_test(vectors_bound_in_chunks_find_their_own_eventfds),
 	};
