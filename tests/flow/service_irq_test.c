@@ -114,6 +114,40 @@ static void line_becomes_a_message_of_our_ioapic(void **state)
 	vm_end(vm);
 }
 
+#define CHANGES 3000 /* more than the ring holds, several times */
+
+/* Nothing is dropped that was the last of its pin, nor waited for. */
+static void client_that_takes_nothing_hears_the_latest_in_the_end(void **state)
+{
+	struct vm *vm = vm_of_machine(PCIRING_IRQCHIP_SPLIT, false);
+	uint32_t last[24] = { 0 }, entry;
+	struct pciring_irq irq;
+	json_t *stats, *link;
+	json_int_t taken = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < CHANGES; i++) {
+		entry = 0x8000 | (0x10 + i % 0xe0);
+		ioapic(vm, 0x10 + 2 * (i % 24), true, entry);
+	}
+	assert_int_equal(procs_rpc(&p, "stats.get", DEMO, &stats), 0);
+	link = json_array_get(json_object_get(stats, "links"), 0);
+	assert_true(counter(link, "irqs") < CHANGES);
+	assert_true(counter(link, "irq_full") > 0);
+	assert_int_not_equal(counter(link, "irq_full"), counter(link, "irqs"));
+	while (pciring_irq_wait(vm->link, 200) == 1)
+		for (; pciring_irq_poll(vm->link, &irq, 1) == 1; taken++)
+			if (irq.type == PCIRING_IRQ_TYPE_ROUTE)
+				last[irq.number] = irq.data;
+	/* As many again as there were pins that waited, at most. */
+	assert_true(taken >= counter(link, "irqs"));
+	assert_true(taken <= counter(link, "irqs") + 24);
+	for (uint32_t i = CHANGES - 24; i < CHANGES; i++)
+		assert_int_equal(last[i % 24] & 0xff, 0x10 + i % 0xe0);
+	json_decref(stats);
+	vm_end(vm);
+}
+
 /* ---- What the operator sees ------------------------------------------------------------------ */
 
 static json_t *graph(void)
@@ -266,6 +300,13 @@ static void graph_shows_a_high_line_down_to_its_sink(void **state)
 	assert_non_null(strstr(out, "irqchip lines"));
 	assert_non_null(strstr(out, "intx     pin A asserted, GSI 17 high, "
 				    "bound to an eventfd"));
+	/* Who shares the line has another level than it. */
+	assert_int_equal(service_ctl(out, sizeof(out), "plug demo 00:05.0 rng"),
+			 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "show demo 00:05.0"), 0);
+	assert_non_null(strstr(out, "pin A silent, GSI 17 high, bound"));
+	assert_int_equal(service_ctl(out, sizeof(out), "unplug demo 00:05.0"),
+			 0);
 	assert_int_equal(read_isr(vm), 1);
 	assert_int_equal(service_ctl(out, sizeof(out), "show demo 00:01.0"), 0);
 	assert_non_null(strstr(out, "pin A silent, GSI 17 low, bound"));
@@ -281,6 +322,18 @@ static void graph_shows_a_high_line_down_to_its_sink(void **state)
 	for (int i = 0; i < 2000 && !has_resamples(out, sizeof(out)); i++)
 		usleep(500);
 	assert_true(has_resamples(out, sizeof(out)));
+	vm_end(vm);
+}
+
+static void function_with_a_line_of_its_own_says_so(void **state)
+{
+	struct vm *vm = vm_of_function();
+	char out[8192];
+
+	(void)state;
+	assert_int_equal(service_ctl(out, sizeof(out), "show demo 00:01.0"), 0);
+	assert_non_null(strstr(out, "intx     pin A silent, line of its own "
+				    "low, not bound\n"));
 	vm_end(vm);
 }
 
@@ -346,8 +399,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(line_nobody_bound_is_told_by_the_ring),
 		cmocka_unit_test(line_becomes_a_message_of_our_ioapic),
+		cmocka_unit_test(
+			client_that_takes_nothing_hears_the_latest_in_the_end),
 		cmocka_unit_test(graph_shows_where_an_interrupt_stays),
 		cmocka_unit_test(graph_shows_a_high_line_down_to_its_sink),
+		cmocka_unit_test(function_with_a_line_of_its_own_says_so),
 		cmocka_unit_test(graph_shows_what_nobody_listens_to),
 		cmocka_unit_test(operator_sees_the_stages_as_text_dot_and_json),
 	};

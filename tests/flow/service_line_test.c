@@ -89,12 +89,16 @@ static void line_of_a_function_ends_with_its_cause(void **state)
 	struct vm *vm = vm_of_function();
 	json_int_t rises = stat_of("functions", "intx", "rises");
 	json_int_t sent = stat_of("functions", "intx", "signals");
+	json_int_t merged = stat_of("functions", "intx", "merged");
+	json_int_t ends = stat_of("functions", "intx", "resamples");
 	json_int_t all = stat_of("functions", NULL, "interrupts");
 
 	(void)state;
 	line_story(vm, PCIRING_LINE_INTX, BDF);
 	assert_int_equal(stat_of("functions", "intx", "rises") - rises, 3);
 	assert_int_equal(stat_of("functions", "intx", "signals") - sent, 4);
+	assert_int_equal(stat_of("functions", "intx", "merged") - merged, 1);
+	assert_int_equal(stat_of("functions", "intx", "resamples") - ends, 4);
 	assert_int_equal(stat_of("functions", NULL, "interrupts") - all, 3);
 	vm_end(vm);
 }
@@ -143,6 +147,8 @@ static void control_does_what_the_resample_eventfd_does(void **state)
 static void each_signal_is_served_once_and_never_read(void **state)
 {
 	struct vm *vm = vm_of_function();
+	json_int_t ends = stat_of("functions", "intx", "resamples");
+	json_int_t sent = stat_of("functions", "intx", "signals");
 	eventfd_t left = 0;
 
 	(void)state;
@@ -155,6 +161,8 @@ static void each_signal_is_served_once_and_never_read(void **state)
 	}
 	usleep(20000);
 	assert_int_equal(resamples_served(), 5);
+	assert_int_equal(stat_of("functions", "intx", "resamples") - ends, 5);
+	assert_int_equal(stat_of("functions", "intx", "signals"), sent);
 	assert_int_equal(eventfd_read(vm->resample, &left), 0);
 	assert_int_equal(left, 5);
 	/* What was signalled before it was bound counts as well. */
