@@ -241,7 +241,6 @@ static void full_pipe_is_refused_instead_of_written(void **state)
 	close(pipefd[0]);
 }
 
-/* rule 78 */
 static void bad_descriptor_keeps_its_events_for_a_good_one(void **state)
 {
 	int bad = open("/dev/null", O_WRONLY | O_CLOEXEC), fd;

@@ -16,7 +16,7 @@
 
 #include "transport/machine/machine.h"
 
-/* Where no function is: device 0 of the last bus. */
+/* Device 0 of the last bus: where functions come last, if ever. */
 #define IOAPIC_REQUESTER 0xff00
 
 /* ---- The I/O APIC on the bus and on the ring ------------------------------ */

@@ -144,7 +144,7 @@ static void
 what_the_ring_is_owed_waits_for_as_much_room_as_it_takes(void **state)
 {
 	struct rig *r = *state;
-	struct msg_irq irq;
+	struct msg_irq irq = { 0 };
 
 	for (unsigned int i = 0; i < 2; i++) {
 		irq_source_set(&r->source[i], true);
@@ -166,7 +166,7 @@ what_the_ring_is_owed_waits_for_as_much_room_as_it_takes(void **state)
 static void message_of_a_gsi_waits_for_room(void **state)
 {
 	struct rig *r = *state;
-	struct msg_irq irq;
+	struct msg_irq irq = { 0 };
 
 	route_to_msi(r, 2);
 	fill(r);
@@ -181,7 +181,7 @@ static void message_of_a_gsi_waits_for_room(void **state)
 static void masked_gsi_keeps_its_level_from_the_ring(void **state)
 {
 	struct rig *r = *state;
-	struct msg_irq irq;
+	struct msg_irq irq = { 0 };
 
 	irq_source_set(&r->source[0], true);
 	expect_level(r, 0, true);
@@ -199,7 +199,7 @@ static void masked_gsi_keeps_its_level_from_the_ring(void **state)
 static void masked_gsi_stays_masked_without_its_eventfd(void **state)
 {
 	struct rig *r = *state;
-	struct msg_irq irq;
+	struct msg_irq irq = { 0 };
 	int old;
 
 	bind(r, 0);
@@ -346,7 +346,7 @@ all_is_heard_wherever_gsis_go_and_whatever_room_there_is(void **state)
 static void what_a_link_is_owed_ends_with_it(void **state)
 {
 	struct rig *r = *state;
-	struct msg_irq irq;
+	struct msg_irq irq = { 0 };
 
 	irq_source_set(&r->source[0], true);
 	expect_level(r, 0, true);
@@ -369,7 +369,7 @@ static void what_a_link_is_owed_ends_with_it(void **state)
 static void gsis_wait_for_the_next_link(void **state)
 {
 	struct rig *r = *state;
-	struct msg_irq irq;
+	struct msg_irq irq = { 0 };
 
 	route_to_msi(r, 2);
 	detach(r);

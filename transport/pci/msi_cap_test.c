@@ -323,7 +323,7 @@ static void cause_that_is_gone_takes_its_message_along(void **state)
 	assert_int_equal(sent(r)->nr, 2);
 }
 
-/* rule 86: what is folded into message 0 has a cause of its own. */
+/* What is folded into message 0 has a cause of its own. */
 static void cause_that_is_gone_leaves_what_was_folded(void **state)
 {
 	struct rig *r = *state;
