@@ -16,6 +16,8 @@
  * Pulses    are up and down of levels.  The pins stay up until what follows
  *           heard it, and rise when it has heard the fall before; where
  *           another source holds a pin high, there is no edge to be seen
+ * Within    what messages lead to may raise GSIs before its send() returns;
+ *           what pins lead to may set inputs, but pulses no GSI of its own pin
  *
  * KVM's table (KVM_SET_GSI_ROUTING) has the same meaning, so one can be
  * written from the other (irq/sink_kvm.h).
