@@ -275,7 +275,10 @@ static void machine_is_destroyed_under_a_client_only_by_force(void **state)
 	static const char spare[] = "{\"name\":\"spare\"}";
 	struct pciring_options opt = { .size = sizeof(opt),
 				       .machine = "spare",
-				       .lanes = 1 };
+				       .lanes = 1,
+				       .irqchip = PCIRING_IRQCHIP_LINES };
+	int fd = eventfd(0, 0), resample = eventfd(0, 0);
+	struct held before = held_at_rest();
 	struct pciring *link;
 	char path[PROCS_PATH];
 
@@ -283,14 +286,21 @@ static void machine_is_destroyed_under_a_client_only_by_force(void **state)
 	procs_path(&p, "attach.sock", path);
 	assert_int_equal(procs_rpc(&p, "machine.create", spare, NULL), 0);
 	assert_int_equal(pciring_attach(path, &opt, &link), 0);
+	assert_int_equal(
+		pciring_line_bind(link, PCIRING_LINE_GSI, 16, fd, resample), 0);
 	assert_int_equal(procs_rpc(&p, "machine.destroy", spare, NULL), 1);
 	assert_int_equal(pciring_status(link), 0);
 	assert_int_equal(procs_rpc(&p, "machine.destroy",
 				   "{\"name\":\"spare\",\"force\":true}", NULL),
 			 0);
 	assert_int_equal(pciring_status(link), -EPIPE);
+	/* The line went with it, and what ended its interrupts. */
+	eventfd_write(resample, 1);
+	holds_again(before);
 	pciring_detach(link);
 	assert_int_equal(pciring_attach(path, &opt, &link), -ENOENT);
+	close(fd);
+	close(resample);
 }
 
 static void function_is_plugged_and_unplugged_under_a_client(void **state)
