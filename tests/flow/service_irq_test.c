@@ -288,6 +288,8 @@ static void graph_shows_a_high_line_down_to_its_sink(void **state)
 			 1);
 	assert_int_equal(counter(node_of(g, "eventfd", "GSI 17 busy"), "fired"),
 			 1);
+	assert_int_equal(
+		counter(node_of(g, "eventfd", "GSI 17 busy"), "latched"), 0);
 	json_decref(g);
 	assert_int_equal(procs_rpc(&p, "machine.show", MACHINE, &m), 0);
 	assert_string_equal(
@@ -295,6 +297,13 @@ static void graph_shows_a_high_line_down_to_its_sink(void **state)
 			json_array_get(json_object_get(m, "attachments"), 0),
 			"irqchip")),
 		"lines");
+	assert_int_equal(
+		counter(json_object_get(
+				json_array_get(json_object_get(m, "functions"),
+					       0),
+				"msi"),
+			"messages"),
+		0);
 	json_decref(m);
 	assert_int_equal(service_ctl(out, sizeof(out), "show demo"), 0);
 	assert_non_null(strstr(out, "irqchip lines"));
