@@ -161,10 +161,11 @@ static bool entry_edge(const struct irq_stage *s, unsigned int i,
 
 static void entry_view(const struct irq_stage *s, struct irq_view *v)
 {
-	static const char *const way[] = { " nowhere", " to pins", " to MSI" };
+	static const char *const way[] = { "nowhere", "to pins", "to MSI" };
 	const struct gsi *g = container_of(s, struct gsi, stage);
 
-	snprintf(v->name, sizeof(v->name), "%s%s", g->name, way[g->route.kind]);
+	snprintf(v->name, sizeof(v->name), "%s", g->name);
+	snprintf(v->state, sizeof(v->state), "%s", way[g->route.kind]);
 	v->count = s->count;
 	v->level = g->line.high;
 	v->pending = g->pending;

@@ -245,7 +245,7 @@ static void ioapic_view(const struct irq_stage *stage, struct irq_view *v)
 {
 	const struct ioapic *io = container_of(stage, struct ioapic, stage);
 
-	snprintf(v->name, sizeof(v->name), "%d pins", IOAPIC_PINS);
+	snprintf(v->state, sizeof(v->state), "%d pins", IOAPIC_PINS);
 	v->count = stage->count;
 	for (uint32_t pin = 0; pin < IOAPIC_PINS; pin++)
 		v->pending += has_cause(io, pin) &&

@@ -283,7 +283,7 @@ static void graph_sees_24_pins_and_what_follows(void **state)
 	struct irq_edge e;
 
 	r->io.stage.ops->view(&r->io.stage, &v);
-	assert_string_equal(v.name, "24 pins");
+	assert_string_equal(v.state, "24 pins");
 	assert_int_equal(v.level, -1);
 	assert_true(r->io.stage.ops->edge(&r->io.stage, 0, &e));
 	assert_ptr_equal(e.to, &r->sink.stage);

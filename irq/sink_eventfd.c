@@ -52,7 +52,7 @@ static void sink_eventfd_view(const struct irq_stage *stage, struct irq_view *v)
 
 	for (unsigned int i = 0; i < s->nr; i++)
 		bound += s->fd[i] >= 0;
-	snprintf(v->name, sizeof(v->name), "%u of %u bound", bound, s->nr);
+	snprintf(v->state, sizeof(v->state), "%u of %u bound", bound, s->nr);
 	v->count.fired = s->writes;
 	v->count.latched = s->failures;
 }

@@ -49,9 +49,10 @@ static void sink_line_view(const struct irq_stage *stage, struct irq_view *v)
 	const struct sink_line *s =
 		container_of(stage, struct sink_line, stage);
 
-	snprintf(v->name, sizeof(v->name), "%s%s%s%s", s->name,
-		 s->fd < 0 ? " unbound" : "", s->busy ? " busy" : "",
-		 s->masked ? " masked" : "");
+	snprintf(v->name, sizeof(v->name), "%s", s->name);
+	snprintf(v->state, sizeof(v->state), "%s%s%s",
+		 s->fd < 0 ? "unbound" : "bound", s->busy ? ", busy" : "",
+		 s->masked ? ", masked" : "");
 	v->count = stage->count;
 	v->level = s->high;
 	v->pending = s->high && !s->busy;

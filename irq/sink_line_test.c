@@ -322,7 +322,8 @@ static void view_shows_level_and_what_is_kept(void **state)
 
 	(void)state;
 	sink.stage.ops->view(&sink.stage, &v);
-	assert_string_equal(v.name, "line unbound");
+	assert_string_equal(v.name, "line");
+	assert_string_equal(v.state, "unbound");
 	assert_int_equal(v.level, 0);
 	assert_int_equal(v.pending, 0);
 	set(true);
@@ -332,7 +333,7 @@ static void view_shows_level_and_what_is_kept(void **state)
 	fd = counter();
 	sink_line_bind(&sink, fd);
 	sink.stage.ops->view(&sink.stage, &v);
-	assert_string_equal(v.name, "line busy");
+	assert_string_equal(v.state, "bound, busy");
 	assert_int_equal(v.pending, 0);
 	assert_int_equal(v.count.fired, 1);
 }

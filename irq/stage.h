@@ -52,9 +52,11 @@ struct irq_counts {
 };
 
 /* How a stage presents itself (irq/graph.h). */
-#define IRQ_NAME_MAX 48
+#define IRQ_NAME_MAX  48
+#define IRQ_STATE_MAX 24
 struct irq_view {
-	char name[IRQ_NAME_MAX]; /* which one of its kind; may be empty */
+	char name[IRQ_NAME_MAX];   /* which one of its kind; may be empty */
+	char state[IRQ_STATE_MAX]; /* what else it is now, in words; or empty */
 	struct irq_counts count;
 	int level;	  /* 0 or 1; -1: it has none */
 	uint32_t pending; /* kept, to be sent */

@@ -13,6 +13,7 @@
 
 /* Of the walk; real cascades have a tenth of it. */
 #define MAX_DEPTH 100
+#define LABEL_MAX 160
 
 struct stage {
 	const json_t *node;
@@ -80,6 +81,19 @@ static bool cascade_init(struct cascade *c, const json_t *graph)
 	return true;
 }
 
+/* "eventfd GSI 17 (bound, busy)" */
+static const char *put_label(char label[LABEL_MAX], const json_t *node,
+			     bool with_state)
+{
+	const char *name = text(node, "name"), *state = text(node, "state");
+
+	with_state = with_state && state[0];
+	snprintf(label, LABEL_MAX, "%s%s%s%s%s%s", text(node, "kind"),
+		 name[0] ? " " : "", name, with_state ? " (" : "",
+		 with_state ? state : "", with_state ? ")" : "");
+	return label;
+}
+
 /* ---- Text ------------------------------------------------------------------ */
 
 static const char *const counters[] = { "fired", "latched", "masked",
@@ -111,7 +125,7 @@ static void add_cells(struct ctl_table *t, const json_t *node)
 static void add_name(struct cascade *c, struct stage *s, const json_t *pin,
 		     unsigned int depth)
 {
-	const char *name = text(s->node, "name");
+	char label[LABEL_MAX];
 	char at[40] = "", reference[40] = "";
 
 	if (json_is_integer(pin))
@@ -123,9 +137,8 @@ static void add_name(struct cascade *c, struct stage *s, const json_t *pin,
 	if (s->number)
 		snprintf(reference, sizeof(reference), " [%u]%s", s->number,
 			 s->shown ? " above" : "");
-	ctl_table_add(&c->table, "%*s%s%s%s%s%s", (int)(2 * depth), "", at,
-		      text(s->node, "kind"), name[0] ? " " : "", name,
-		      reference);
+	ctl_table_add(&c->table, "%*s%s%s%s", (int)(2 * depth), "", at,
+		      put_label(label, s->node, !s->shown), reference);
 }
 
 static void show(struct cascade *c, size_t i, const json_t *pin,
@@ -187,16 +200,16 @@ static bool left_out(struct cascade *c, size_t i)
 static void show_kept(const struct cascade *c, FILE *out)
 {
 	const json_t *node;
+	char label[LABEL_MAX];
 	bool none = true;
 
 	for (size_t i = 0; i < c->nr; i++) {
 		node = c->stage[i].node;
 		if (number(node, "pending") <= 0)
 			continue;
-		fprintf(out, "%s%" JSON_INTEGER_FORMAT " kept at %s%s%s",
+		fprintf(out, "%s%" JSON_INTEGER_FORMAT " kept at %s",
 			none ? "\n" : ", ", number(node, "pending"),
-			text(node, "kind"), text(node, "name")[0] ? " " : "",
-			text(node, "name"));
+			put_label(label, node, false));
 		none = false;
 	}
 	fputs(none ? "" : "\n", out);
@@ -258,13 +271,11 @@ static const char *colour(const json_t *node)
 
 static void put_node(size_t i, const json_t *node, FILE *out)
 {
+	char label[LABEL_MAX];
 	json_int_t n;
 
 	fprintf(out, "\tn%zu [label=\"", i);
-	put_escaped(text(node, "kind"), out);
-	if (text(node, "name")[0])
-		putc(' ', out);
-	put_escaped(text(node, "name"), out);
+	put_escaped(put_label(label, node, true), out);
 	if (is_high(node))
 		fputs("\\nhigh", out);
 	n = number(node, "pending");

@@ -26,6 +26,13 @@ static const char two[] = "{\"machine\":\"demo\",\"nodes\":[" NODE(
 						  "{\"from\":3,\"to\":1,"
 						  "\"pin\":16}]}";
 
+/* A stage that has nothing to say about its state says nothing. */
+static const char state_of_one[] =
+	"{\"machine\":\"demo\",\"nodes\":[{\"id\":0,\"kind\":\"eventfd\","
+	"\"name\":\"GSI 17\",\"state\":\"bound, busy\",\"level\":1,"
+	"\"pending\":0,\"fired\":3,\"latched\":0,\"masked\":0,"
+	"\"coalesced\":0,\"dropped\":0}],\"edges\":[]}";
+
 static char *print(const char *graph, void (*how)(const json_t *, FILE *))
 {
 	json_t *g = json_loads(graph, 0, NULL);
@@ -126,6 +133,18 @@ static void idle_device_and_what_is_only_kept_are_shown(void **state)
 	free(out);
 }
 
+static void state_of_a_stage_stands_behind_its_name(void **state)
+{
+	char *out = print(state_of_one, ctl_cascade_text);
+
+	(void)state;
+	assert_non_null(strstr(out, "\neventfd GSI 17 (bound, busy)  high"));
+	free(out);
+	out = print(state_of_one, ctl_cascade_dot);
+	assert_non_null(strstr(out, "\"eventfd GSI 17 (bound, busy)\\nhigh"));
+	free(out);
+}
+
 static void dot_colours_what_is_stuck_and_names_pins(void **state)
 {
 	char *out = print(two, ctl_cascade_dot);
@@ -176,6 +195,7 @@ int main(void)
 		cmocka_unit_test(stages_in_a_circle_are_shown_and_end),
 		cmocka_unit_test(idle_stages_are_counted_once_and_not_shown),
 		cmocka_unit_test(idle_device_and_what_is_only_kept_are_shown),
+		cmocka_unit_test(state_of_a_stage_stands_behind_its_name),
 		cmocka_unit_test(dot_colours_what_is_stuck_and_names_pins),
 		cmocka_unit_test(dot_escapes_what_would_end_a_label),
 		cmocka_unit_test(answer_without_sense_prints_no_stages),

@@ -24,12 +24,12 @@ static json_t *node_json(uint32_t id, const struct irq_graph_node *n)
 	json_t *level = v->level < 0 ? json_null() : json_integer(v->level);
 
 	return json_pack(
-		"{sI ss ss so sI sI sI sI sI sI}", "id", (json_int_t)id, "kind",
-		n->kind, "name", v->name, "level", level, "pending",
-		(json_int_t)v->pending, "fired", (json_int_t)c->fired,
-		"latched", (json_int_t)c->latched, "masked",
-		(json_int_t)c->masked, "coalesced", (json_int_t)c->coalesced,
-		"dropped", (json_int_t)c->dropped);
+		"{sI ss ss ss so sI sI sI sI sI sI}", "id", (json_int_t)id,
+		"kind", n->kind, "name", v->name, "state", v->state, "level",
+		level, "pending", (json_int_t)v->pending, "fired",
+		(json_int_t)c->fired, "latched", (json_int_t)c->latched,
+		"masked", (json_int_t)c->masked, "coalesced",
+		(json_int_t)c->coalesced, "dropped", (json_int_t)c->dropped);
 }
 
 static json_t *edge_json(const struct irq_graph_edge *e)
