@@ -14,8 +14,7 @@
  *
  * Depth counts the stages in front of the sink: 1 the MSI-X bank, 2 virtio-pci
  * before it, 3 the virtio core before that (the whole cascade of a function);
- * from 4 on, stages between bank and sink that only translate, as an interrupt
- * remapper does.
+ * from 4 on, stages between bank and sink that count and pass on.
  */
 #include <stdio.h>
 #include <stdlib.h>

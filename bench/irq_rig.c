@@ -153,15 +153,15 @@ const struct irq_case irq_cases[] = {
 	  raise_function },
 	{ "cascade", "virtio, virtio-pci, MSI-X", 3, ALL_SINKS, lead_bank,
 	  raise_cascade },
-	{ "cascade", "and one translation", 4, ALL_SINKS, lead_bank,
+	{ "cascade", "and one more stage", 4, ALL_SINKS, lead_bank,
 	  raise_cascade },
-	{ "cascade", "and two translations", 5, ALL_SINKS, lead_bank,
+	{ "cascade", "and two more stages", 5, ALL_SINKS, lead_bank,
 	  raise_cascade },
-	{ "cascade", "and three translations", 6, ALL_SINKS, lead_bank,
+	{ "cascade", "and three more stages", 6, ALL_SINKS, lead_bank,
 	  raise_cascade },
-	{ "cascade", "and four translations", 7, ALL_SINKS, lead_bank,
+	{ "cascade", "and four more stages", 7, ALL_SINKS, lead_bank,
 	  raise_cascade },
-	{ "cascade", "and five translations", 8, ALL_SINKS, lead_bank,
+	{ "cascade", "and five more stages", 8, ALL_SINKS, lead_bank,
 	  raise_cascade },
 	{ .stage = NULL },
 };
@@ -172,11 +172,8 @@ static enum irq_result relay_send(struct irq_stage *s,
 				  const struct msi_message *m)
 {
 	struct irq_relay *r = container_of(s, struct irq_relay, stage);
-	struct msi_message translated = *m;
-	enum irq_result result;
+	enum irq_result result = irq_stage_send(r->next, m);
 
-	translated.requester_id = r->requester_id;
-	result = irq_stage_send(r->next, &translated);
 	if (result != IRQ_REFUSED)
 		s->count.fired++;
 	return result;
@@ -255,10 +252,7 @@ int irq_rig_open(struct irq_rig *r, int cpu)
 	if (err)
 		return err;
 	for (unsigned int i = 0; i < IRQ_RIG_RELAYS; i++)
-		r->relay[i] = (struct irq_relay){
-			.stage.ops = &relay_ops,
-			.requester_id = (uint16_t)i,
-		};
+		r->relay[i].stage.ops = &relay_ops;
 	irq_line_init(&r->line, "bench", NULL, 0);
 	irq_source_connect(&r->source, &r->line);
 	gsi_table_init(&r->gsis, r->gsi, 1, NULL);

@@ -14,11 +14,10 @@
 #define IRQ_RIG_WHOLE  3 /* depth of the cascade of a function */
 #define IRQ_RIG_MASKED "masked raise"
 
-/* A stage that translates the requester id and passes on. */
+/* A stage that counts and passes on. */
 struct irq_relay {
 	struct irq_stage stage;
 	struct irq_stage *next;
-	uint16_t requester_id;
 };
 
 struct irq_rig {
