@@ -22,7 +22,8 @@
 
 #include "tests/flow/device_story.h"
 
-#define NEVER UINT32_MAX
+#define NEVER	    UINT32_MAX
+#define ALL_VECTORS ((1u << STORY_VECTORS) - 1)
 
 /* What makes a level, and one interrupt of it at a time. */
 struct pin {
@@ -39,7 +40,6 @@ struct far_end {
 	struct story_heard called; /* by the callback */
 	struct sink_callback callback;
 	struct sink_record record;
-	bool bound;
 	unsigned int kind; /* of the line: PCIRING_LINE_* */
 	uint32_t number;
 	int vector_fd[STORY_VECTORS]; /* their sinks' */
@@ -85,7 +85,7 @@ static unsigned int take(int fd)
 {
 	uint64_t n;
 
-	if (read(fd, &n, sizeof(n)) != sizeof(n))
+	if (fd < 0 || read(fd, &n, sizeof(n)) != sizeof(n))
 		return 0;
 	far.signals += (unsigned int)n;
 	return (unsigned int)n;
@@ -106,31 +106,47 @@ static void take_line(struct story_heard *heard)
 
 static void look_at_eventfds(struct story_heard *heard)
 {
-	if (!far.bound)
-		return;
 	for (unsigned int v = 0; v < STORY_VECTORS; v++)
 		heard->nr[v] += take(far.vector_fd[v]);
 	take_line(heard);
 }
 
-static void bind_all(bool on)
+/* What was signalled by the old ones has been taken. */
+static void bind_vectors(unsigned int which)
 {
-	struct link *l = &far.rig.link;
-	int old;
+	int fd, old;
 
 	for (unsigned int v = 0; v < STORY_VECTORS; v++) {
-		far.vector_fd[v] = on ? new_eventfd() : -1;
-		assert_int_equal(
-			link_bind(l, RIG_BDF, v, far.vector_fd[v], &old), 0);
-		assert_true(on ? old < 0 : close(old) == 0);
+		fd = which & BIT(v) ? new_eventfd() : -1;
+		assert_int_equal(link_bind(&far.rig.link, RIG_BDF, v, fd, &old),
+				 0);
+		assert_int_equal(old, far.vector_fd[v]);
+		if (old >= 0)
+			close(old);
+		far.vector_fd[v] = fd;
 	}
-	far.line_fd = on ? new_eventfd() : -1;
+}
+
+static void bind_line(bool on)
+{
+	int fd = on ? new_eventfd() : -1;
+	int old;
+
 	assert_int_equal(
-		link_line_bind(l, far.kind, far.number, far.line_fd, &old), 0);
-	assert_true(on ? old < 0 : close(old) == 0);
+		link_line_bind(&far.rig.link, far.kind, far.number, fd, &old),
+		0);
+	assert_int_equal(old, far.line_fd);
+	if (old >= 0)
+		close(old);
+	far.line_fd = fd;
 	/* What an irqfd asserted falls when it goes. */
 	far.pin.eventfd = false;
-	far.bound = on;
+}
+
+static void bind_all(bool on)
+{
+	bind_vectors(on ? ALL_VECTORS : 0);
+	bind_line(on);
 }
 
 /* ---- The ring --------------------------------------------------------------- */
@@ -225,6 +241,20 @@ static void listen(struct story_ear *ear, struct story_heard *heard)
 	far.pin.taken = 0;
 }
 
+/* By GSI as a VMM forwards the end of an interrupt; a line of its own as one
+ * whose resample eventfd was signalled. */
+static void resample(void)
+{
+	if (far.kind == PCIRING_LINE_GSI)
+		rig_access(&far.rig, MSG_WRITE, PCIRING_SPACE_EOI,
+			   PCIRING_EOI_GSI, 4, far.number);
+	else
+		assert_int_equal(link_line_control(&far.rig.link, far.kind,
+						   far.number,
+						   PCIRING_IRQ_UNMASK),
+				 0);
+}
+
 static void end(struct story_ear *ear)
 {
 	(void)ear;
@@ -234,11 +264,8 @@ static void end(struct story_ear *ear)
 	if (far.route.address)
 		rig_access(&far.rig, MSG_WRITE, PCIRING_SPACE_EOI,
 			   PCIRING_EOI_VECTOR, 4, STORY_LINE_VECTOR);
-	if (far.bound)
-		assert_int_equal(link_line_control(&far.rig.link, far.kind,
-						   far.number,
-						   PCIRING_IRQ_UNMASK),
-				 0);
+	if (far.line_fd >= 0)
+		resample();
 	pin_look(&far.pin);
 }
 
@@ -262,6 +289,8 @@ static void begin(const char *name, const struct link_options *opt)
 		.end = end,
 	};
 	far.line_fd = -1;
+	for (unsigned int v = 0; v < STORY_VECTORS; v++)
+		far.vector_fd[v] = -1;
 	far.kind = PCIRING_LINE_GSI;
 	far.number = STORY_GSI;
 	sink_record_init(&far.record);
@@ -277,6 +306,17 @@ static void finish(void)
 {
 	assert_false(far.pin.ring || far.pin.eventfd || far.pin.in_service);
 	rig_fini(&far.rig);
+	far.rig.machine = NULL;
+}
+
+/* After a test that failed. */
+static int clean_up(void **state)
+{
+	(void)state;
+	if (far.rig.machine)
+		rig_fini(&far.rig);
+	far.rig.machine = NULL;
+	return 0;
 }
 
 #define TELLS_ALL (STORY_TELLS_DATA | STORY_TELLS_MESSAGE | STORY_TELLS_LEVEL)
@@ -342,7 +382,7 @@ static void eventfds_of_vectors_and_gsi_tell_the_story(void **state)
 	finish();
 }
 
-static void play_to_own_line(const char *name, bool remote)
+static void begin_with_own_line(const char *name, bool remote)
 {
 	const struct link_options opt = {
 		.scope = PCIRING_SCOPE_FUNCTION,
@@ -355,9 +395,27 @@ static void play_to_own_line(const char *name, bool remote)
 	if (remote)
 		far.ear.masked = mask_remote;
 	bind_all(true);
+}
+
+static void play_to_own_line(const char *name, bool remote)
+{
+	begin_with_own_line(name, remote);
 	play(by_flags);
 	assert_int_equal(far.ring_irqs, 0);
 	finish();
+}
+
+static void vectors_without_eventfds_tell_it_by_the_ring(void **state)
+{
+	(void)state;
+	for (unsigned int which = 0; which < ALL_VECTORS; which++) {
+		begin("ring behind eventfds", &lines);
+		bind_vectors(which);
+		bind_line(true);
+		play(by_flags);
+		assert_true(far.signals && far.ring_irqs);
+		finish();
+	}
 }
 
 static void eventfds_of_one_function_tell_the_story(void **state)
@@ -416,7 +474,7 @@ static void exchange(struct story_ear *ear, unsigned int i)
 	if (i == far.unbind_at)
 		bind_all(false);
 	look_at_ring(&far.called);
-	ear->tells = far.bound ? 0 : TELLS_ALL;
+	ear->tells = far.line_fd >= 0 ? 0 : TELLS_ALL;
 }
 
 static void play_exchanging(uint32_t bind_at, uint32_t unbind_at)
@@ -458,19 +516,72 @@ static void the_sink_may_change_at_every_step(void **state)
 	finish();
 }
 
+/* The old ones are not heard any more. */
+static void rebind(struct story_ear *ear, unsigned int i)
+{
+	(void)ear;
+	(void)i;
+	look_at_eventfds(&far.called);
+	bind_all(true);
+	look_at_eventfds(&far.called);
+}
+
+static void new_eventfds_may_come_at_every_step(void **state)
+{
+	(void)state;
+	begin("new eventfds", &lines);
+	bind_all(true);
+	far.ear.before = rebind;
+	play(by_flags);
+	finish();
+	for (unsigned int remote = 0; remote < 2; remote++) {
+		begin_with_own_line("new eventfds, own line", remote);
+		far.ear.before = rebind;
+		play(by_flags);
+		finish();
+	}
+}
+
+/* The old one goes with a signal that nobody took. */
+static void listen_at_a_new_line(struct story_ear *ear,
+				 struct story_heard *heard)
+{
+	bind_line(true);
+	listen(ear, heard);
+}
+
+static void a_signal_that_was_not_taken_is_told_to_a_new_eventfd(void **state)
+{
+	(void)state;
+	begin("new eventfd, unheard", &lines);
+	bind_all(true);
+	far.ear.listen = listen_at_a_new_line;
+	play(by_flags);
+	finish();
+	begin_with_own_line("new eventfd, unheard, own line", false);
+	far.ear.listen = listen_at_a_new_line;
+	play(by_flags);
+	finish();
+}
+
+#define T(name) cmocka_unit_test_teardown(name, clean_up)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_ring_tells_the_story),
-		cmocka_unit_test(a_driver_with_event_idx_lives_the_same_story),
-		cmocka_unit_test(the_ring_behind_our_ioapic_tells_the_story),
-		cmocka_unit_test(eventfds_of_vectors_and_gsi_tell_the_story),
-		cmocka_unit_test(eventfds_of_one_function_tell_the_story),
-		cmocka_unit_test(a_client_with_the_table_hears_the_same_story),
-		cmocka_unit_test(a_callback_hears_the_story),
-		cmocka_unit_test(a_record_keeps_the_story),
-		cmocka_unit_test(no_step_minds_an_exchange_before_it),
-		cmocka_unit_test(the_sink_may_change_at_every_step),
+		T(the_ring_tells_the_story),
+		T(a_driver_with_event_idx_lives_the_same_story),
+		T(the_ring_behind_our_ioapic_tells_the_story),
+		T(eventfds_of_vectors_and_gsi_tell_the_story),
+		T(vectors_without_eventfds_tell_it_by_the_ring),
+		T(eventfds_of_one_function_tell_the_story),
+		T(a_client_with_the_table_hears_the_same_story),
+		T(a_callback_hears_the_story),
+		T(a_record_keeps_the_story),
+		T(no_step_minds_an_exchange_before_it),
+		T(the_sink_may_change_at_every_step),
+		T(new_eventfds_may_come_at_every_step),
+		T(a_signal_that_was_not_taken_is_told_to_a_new_eventfd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

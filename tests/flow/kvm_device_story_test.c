@@ -325,12 +325,18 @@ static void play(void)
 	assert_false(vmm.in_service);
 }
 
-static void end(void)
+/* Also after a test that failed or was skipped. */
+static int end(void **state)
 {
+	(void)state;
+	if (!vmm.rig.machine)
+		return 0;
 	rig_fini(&vmm.rig);
 	close(vmm.resample);
 	kvm_routes_fini(&vmm.routes);
 	kvm_guest_close(&vmm.guest);
+	vmm.rig.machine = NULL;
+	return 0;
 }
 
 static void the_kvm_sink_tells_the_story(void **state)
@@ -340,7 +346,6 @@ static void the_kvm_sink_tells_the_story(void **state)
 	play();
 	assert_true(vmm.kvm.stage.count.fired);
 	assert_int_equal(vmm.rig.link.ring.stage.count.fired, 0);
-	end();
 }
 
 static void the_ring_into_kvm_tells_the_story(void **state)
@@ -349,7 +354,6 @@ static void the_ring_into_kvm_tells_the_story(void **state)
 	begin("ring into kvm", RING);
 	play();
 	assert_true(vmm.rig.link.ring.stage.count.fired);
-	end();
 }
 
 static void irqfds_tell_the_story(void **state)
@@ -359,7 +363,6 @@ static void irqfds_tell_the_story(void **state)
 	play();
 	assert_int_equal(vmm.kvm.stage.count.fired, 0);
 	assert_int_equal(vmm.rig.link.ring.stage.count.fired, 0);
-	end();
 }
 
 static void our_ioapic_before_kvm_tells_the_story(void **state)
@@ -369,16 +372,17 @@ static void our_ioapic_before_kvm_tells_the_story(void **state)
 	play();
 	assert_true(vmm.eois);
 	assert_int_equal(vmm.eois, vmm.rig.machine->interrupts.ioapic.eois);
-	end();
 }
+
+#define T(name) cmocka_unit_test_teardown(name, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_kvm_sink_tells_the_story),
-		cmocka_unit_test(the_ring_into_kvm_tells_the_story),
-		cmocka_unit_test(irqfds_tell_the_story),
-		cmocka_unit_test(our_ioapic_before_kvm_tells_the_story),
+		T(the_kvm_sink_tells_the_story),
+		T(the_ring_into_kvm_tells_the_story),
+		T(irqfds_tell_the_story),
+		T(our_ioapic_before_kvm_tells_the_story),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
