@@ -12,6 +12,7 @@
 #define IRQ_SINK_H
 
 #include "irq/stage.h"
+#include "ring/ring.h"
 
 struct channel;
 
@@ -27,6 +28,7 @@ struct channel;
 struct sink_ring {
 	struct irq_stage stage;
 	struct channel *channel; /* borrowed */
+	struct ring ring;	 /* a copy of its handle (channel_irq_by()) */
 	bool backlog; /* the ring was full: flush all when it has room */
 };
 void sink_ring_init(struct sink_ring *s, struct channel *channel);

@@ -97,9 +97,14 @@ void channel_complete(struct channel *ch, unsigned int lane,
  * irq thread is not woken by it but by channel_irq_wake(), which the loop
  * calls once for all that it sent in a turn.  Inline: every interrupt passes.
  */
-static inline bool channel_irq(struct channel *ch, const struct msg_irq *irq)
+static inline bool channel_irq(struct channel *ch, const struct msg_irq *irq);
+
+/* The same for who holds a copy of ch->irq as @ring: a pointer less to follow
+ * before the ring's indices are known. */
+static inline bool channel_irq_by(struct channel *ch, struct ring *ring,
+				  const struct msg_irq *irq)
 {
-	if (unlikely(!ring_put_one(&ch->irq, irq, sizeof(*irq)))) {
+	if (unlikely(!ring_put_one(ring, irq, sizeof(*irq)))) {
 		ch->stats.irq_full++;
 		return false;
 	}
@@ -107,6 +112,12 @@ static inline bool channel_irq(struct channel *ch, const struct msg_irq *irq)
 	ch->irq_unwoken = true;
 	return true;
 }
+
+static inline bool channel_irq(struct channel *ch, const struct msg_irq *irq)
+{
+	return channel_irq_by(ch, &ch->irq, irq);
+}
+
 void channel_irq_wake(struct channel *ch);
 
 /* Whether a request could be taken, or an interrupt sent that found no room
