@@ -12,9 +12,9 @@
 #define IRQ_SINK_H
 
 #include "irq/stage.h"
-#include "ring/ring.h"
 
 struct channel;
+struct rte_ring;
 
 /*
  * ---- The interrupt ring of an attachment --------------------------------
@@ -28,7 +28,7 @@ struct channel;
 struct sink_ring {
 	struct irq_stage stage;
 	struct channel *channel; /* borrowed */
-	struct ring ring;	 /* a copy of its handle (channel_irq_by()) */
+	struct rte_ring *ring; /* borrowed: the channel's (channel_irq_by()) */
 	bool backlog; /* the ring was full: flush all when it has room */
 };
 void sink_ring_init(struct sink_ring *s, struct channel *channel);

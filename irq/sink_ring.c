@@ -13,7 +13,9 @@
 
 static bool put(struct sink_ring *s, const struct msg_irq *irq)
 {
-	if (channel_irq_by(s->channel, &s->ring, irq))
+	struct ring ring = { .r = s->ring, .esize = sizeof(*irq) };
+
+	if (channel_irq_by(s->channel, &ring, irq))
 		return true;
 	s->backlog = true;
 	return false;
@@ -79,7 +81,7 @@ void sink_ring_init(struct sink_ring *s, struct channel *channel)
 	*s = (struct sink_ring){
 		.stage.ops = &sink_ring_ops,
 		.channel = channel,
-		.ring = channel->irq,
+		.ring = channel->irq.r,
 	};
 }
 
