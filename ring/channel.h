@@ -96,11 +96,9 @@ void channel_complete(struct channel *ch, unsigned int lane,
  * Send one interrupt; false if the ring is full (nothing sent).  A sleeping
  * irq thread is not woken by it but by channel_irq_wake(), which the loop
  * calls once for all that it sent in a turn.  Inline: every interrupt passes.
+ * By @ring, for who has a copy of ch->irq at hand: its indices are then known
+ * a pointer earlier.
  */
-static inline bool channel_irq(struct channel *ch, const struct msg_irq *irq);
-
-/* The same for who holds a copy of ch->irq as @ring: a pointer less to follow
- * before the ring's indices are known. */
 static inline bool channel_irq_by(struct channel *ch, struct ring *ring,
 				  const struct msg_irq *irq)
 {
