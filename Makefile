@@ -183,9 +183,10 @@ soak: ## each fuzzer for ten minutes, then VMMs killed, ten times over
 		'make all fuzz SECONDS=600' $(foreach i,1 2 3 4 5 6 7 8 9 10,\
 		$(wildcard tests/guest/kill-vmm))
 
-test-kvm: all ## what needs /dev/kvm: today, Cloud Hypervisor
+test-kvm: all tests ## what needs /dev/kvm: our sink in it, Cloud Hypervisor
 	@echo "the reference VMM and its tests are not in this tree"
-	@tests/run -p -v -t 600 tests/guest/cloud-hypervisor
+	@tests/run -p -v -t 600 $(foreach t,$(TESTS),$(if \
+		$(findstring kvm,$t),$t)) tests/guest/cloud-hypervisor
 
 bench: all ## figures as JSON lines, also in build/bench/figures.jsonl
 	@mkdir -p $B/bench
