@@ -3,21 +3,35 @@
  * channel.h - one attachment's shared memory, as each of its two ends sees it
  *
  * A segment has a head page written by the service, a page written by the
- * client, one line of wait words per lane, and the rings: per lane one request
- * and one completion ring, and one interrupt ring for all.
+ * client, one cache line per lane, and the rings: per lane one request and one
+ * completion ring, and one interrupt ring for all.
  *
- *	client lane thread --request--> service loop --completion--> lane thread
+ *	client lane thread --mailbox--> service loop --mailbox--> lane thread
+ *	client lane thread --request--> service loop (posted writes)
  *	service loop --irq--> client irq thread
  *
- * Room    the service takes a request only if its completion fits, so it
- *         never waits for the client; a full interrupt ring is reported to
- *         the caller, who keeps the interrupt as state
- * Order   one lane's requests are taken in the order they were put
+ * An access that waits for its answer takes the lane's mailbox (struct
+ * seg_lane): question and answer on one cache line.  Without MAILBOX it takes
+ * the request ring, and its answer the completion ring.
+ *
+ * Edges   R1 A1 R2 A2 of each ring (ring/ring.h), M1 N1 M2 N2 of a mailbox
+ *         (ring/msg.h), W1 W2 of a sleeper (ring/wait.h); all of them with
+ *         their tests are in docs/memory-order.md
+ * Room    a mailbox has room for its one answer; the service takes a request
+ *         off a ring only if its completion fits.  So it never waits for the
+ *         client; a full interrupt ring is reported to the caller, who keeps
+ *         the interrupt as state; a full request ring is told to the client's
+ *         caller, with nothing sent
+ * Order   one lane's requests are taken in the order they were put; a question
+ *         after all that its lane posted before
  * Sleep   ring/wait.h; each waiter has its own words.  Who has taken interrupts
  *         kicks a sleeping loop, which may have kept some; who let completions
  *         pile up is served again from its next request on
  * Death   a client that dies is an EOF on the attach socket, not seen here; a
  *         service that dies likewise
+ * Lies    an index that cannot be, or a request that no client of ours could
+ *         have sent, breaks the channel for good: nothing more is taken off it
+ *         or sent, and channel_broken() says why
  *
  * Threads   service half: the poll loop that owns the machine; create and
  *           destroy by the control thread while no loop polls it.  Client
@@ -40,6 +54,15 @@ struct channel_lane {
 	struct ring completion;
 	struct seg_lane *shared; /* borrowed from channel.lanes_shared */
 	uint32_t pending;	 /* service: taken, not yet answered */
+	uint32_t got;		 /* client: seq of the answer last taken */
+};
+
+/* Why nothing is taken any more; the first reason stays. */
+enum channel_fault {
+	CHANNEL_WHOLE,
+	CHANNEL_FORGED_INDEX, /* a ring's index that cannot be */
+	CHANNEL_BAD_REQUEST,  /* op, size or space that cannot be */
+	CHANNEL_NR_FAULTS
 };
 
 /* Counters of the service's half; plain words of the owning loop. */
@@ -50,7 +73,6 @@ struct channel_stats {
 	uint64_t irq_full;     /* interrupt ring had no room, kept as state */
 	uint64_t wakes;	       /* syscalls to wake the client */
 	uint64_t bad_requests; /* impossible size, op or space */
-	uint64_t lost_completions; /* the client forged its ring full */
 };
 
 struct channel {
@@ -62,8 +84,14 @@ struct channel {
 	struct seg_lane *lanes_shared;
 	struct channel_lane lane[PCIRING_MAX_LANES];
 	struct ring irq;
-	bool irq_unwoken; /* sent, but the irq thread was not looked at */
+	bool mailbox;		/* MSG_FEATURE_MAILBOX was agreed on */
+	bool irq_unwoken;	/* sent, but the irq thread was not looked at */
+	uint8_t fault;		/* enum channel_fault */
+	unsigned int next_look; /* service: the lane whose ring is next */
 	struct channel_stats stats;
+	/* Service: the question last taken of each lane; looked at each turn,
+	 * so close together. */
+	uint32_t taken[PCIRING_MAX_LANES];
 };
 
 /* ---- Both halves ------------------------------------------------------- */
@@ -74,16 +102,36 @@ int channel_geometry(struct msg_geometry *geo, unsigned int lanes);
 /* Unmap and close everything. */
 void channel_fini(struct channel *ch);
 
+/* From now on, before anything was sent: accesses that wait take mailboxes. */
+static inline void channel_use_mailbox(struct channel *ch)
+{
+	ch->mailbox = true;
+}
+
+/* Whether, and why, the other half was found lying. */
+static inline enum channel_fault channel_broken(const struct channel *ch)
+{
+	return (enum channel_fault)ch->fault;
+}
+
 /* ---- The service's half ------------------------------------------------ */
 
 /* A new segment and the eventfd that wakes its loop.  -errno. */
 int channel_create(struct channel *ch, unsigned int lanes, uint32_t epoch);
 
 /*
- * Take up to @max requests of @lane that can be completed now.  The copies in
- * @req are private; their fields are not checked beyond op, size and space (an
- * EOI is a write of 4 bytes that is answered, nothing else): a request that
- * fails this is answered (all-ones, EINVAL) and counted here, and not returned.
+ * Bit i: channel_take() may find something in lane i.  Mailboxes are all looked
+ * at each time; of the request rings CHANNEL_LOOK_RINGS, the next ones the next
+ * time, which bounds what a turn costs and how long a doorbell waits.
+ */
+#define CHANNEL_LOOK_RINGS 16
+uint64_t channel_look(struct channel *ch);
+
+/*
+ * Take up to @max requests of @lane that can be completed now, oldest first.
+ * The copies in @req are private; their fields are not checked beyond op, size
+ * and space (an EOI is a write of 4 bytes that is answered, nothing else): a
+ * request that fails this breaks the channel, and is not returned.
  */
 unsigned int channel_take(struct channel *ch, unsigned int lane,
 			  struct msg_access *req, unsigned int max);
@@ -143,7 +191,11 @@ void channel_set_windows(struct channel *ch, const struct seg_window *w,
 int channel_open(struct channel *ch, const struct msg_geometry *geo,
 		 const int fds[MSG_NR_FDS]);
 
-/* Put one request; false if the ring is full.  Wakes a sleeping loop. */
+/*
+ * Put one request; false if the ring is full.  Wakes a sleeping loop.  With
+ * mailboxes a lane's answer has to be taken before the next question is put,
+ * and its seq is another one than the last and not 0.
+ */
 bool channel_put(struct channel *ch, unsigned int lane,
 		 const struct msg_access *req);
 

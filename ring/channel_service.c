@@ -12,6 +12,8 @@
  */
 #include "ring/channel.h"
 
+#include <stdatomic.h>
+
 #include "ring/window.h"
 
 #define NO_EVENTFD (-1)
@@ -30,8 +32,16 @@ static bool request_ok(const struct msg_access *req)
 	       size_ok(req->space, req->size);
 }
 
-static void answer(struct channel *ch, struct channel_lane *lane,
-		   const struct msg_access *req, uint64_t value, int status)
+/* The first reason stays. */
+static void channel_break(struct channel *ch, enum channel_fault why)
+{
+	if (!ch->fault)
+		ch->fault = (uint8_t)why;
+}
+
+static void answer_by_ring(struct channel *ch, struct channel_lane *l,
+			   const struct msg_access *req, uint64_t value,
+			   int status)
 {
 	struct msg_completion c = {
 		.value = value,
@@ -39,14 +49,21 @@ static void answer(struct channel *ch, struct channel_lane *lane,
 		.status = (uint32_t)status,
 	};
 
-	/* Room was reserved; a peer who forged the indices since then has
-	 * thrown away an answer of its own. */
-	if (ring_put_one(&lane->completion, &c, sizeof(c)))
-		ch->stats.completions++;
-	else
-		ch->stats.lost_completions++;
-	if (wait_wake(&lane->shared->wait, NO_EVENTFD))
-		ch->stats.wakes++;
+	/* Room was reserved, so only a forged index leaves none. */
+	if (unlikely(!ring_put_one(&l->completion, &c, sizeof(c))))
+		channel_break(ch, CHANNEL_FORGED_INDEX);
+}
+
+static void answer_by_mailbox(struct channel_lane *l,
+			      const struct msg_access *req, uint64_t value,
+			      int status)
+{
+	struct seg_lane *s = l->shared;
+
+	s->result = value;
+	s->status = (uint32_t)status;
+	/* M2: pairs with N2, so the answer is complete. */
+	atomic_store_explicit(&s->answer, req->seq, memory_order_release);
 }
 
 /* How many more completions fit than are promised already. */
@@ -57,28 +74,73 @@ static unsigned int lane_room(const struct channel_lane *l)
 	return room > l->pending ? room - l->pending : 0;
 }
 
+/* One value of a line that the client may change at any time: read once. */
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+
+static void copy_question(const struct seg_lane *s, uint32_t seq,
+			  struct msg_access *req)
+{
+	*req = (struct msg_access){
+		.address = READ_ONCE(s->address),
+		.value = READ_ONCE(s->value),
+		.seq = seq,
+		.function = READ_ONCE(s->function),
+		.space = READ_ONCE(s->space),
+		.size = READ_ONCE(s->size),
+		.op = READ_ONCE(s->op),
+	};
+}
+
+/*
+ * The posted writes, and after the last of them the question that was there
+ * before they were looked for: what it follows has then been seen (N1).
+ */
+static unsigned int take_mailbox(struct channel *ch, unsigned int lane,
+				 struct msg_access *req, unsigned int max)
+{
+	struct channel_lane *l = &ch->lane[lane];
+	/* N1: pairs with M1, so the question and what was posted before it
+	 * are complete. */
+	uint32_t ask =
+		atomic_load_explicit(&l->shared->ask, memory_order_acquire);
+	unsigned int n = ring_get(&l->request, req, max);
+
+	for (unsigned int i = 0; i < n; i++)
+		/* What waits for an answer does not come this way. */
+		if (unlikely(req[i].op != MSG_POSTED))
+			channel_break(ch, CHANNEL_BAD_REQUEST);
+	if (n == max || ask == ch->taken[lane])
+		return n;
+	ch->taken[lane] = ask;
+	copy_question(l->shared, ask, &req[n]);
+	if (unlikely(req[n].op == MSG_POSTED))
+		channel_break(ch, CHANNEL_BAD_REQUEST);
+	return n + 1;
+}
+
 unsigned int channel_take(struct channel *ch, unsigned int lane,
 			  struct msg_access *req, unsigned int max)
 {
 	struct channel_lane *l = &ch->lane[lane];
-	unsigned int n, i, kept = 0;
+	unsigned int n, i;
 
 	assert(lane < ch->geo.lanes);
-	n = ring_get(&l->request, req, RTE_MIN(max, lane_room(l)));
-
-	for (i = 0; i < n; i++) {
-		if (unlikely(!request_ok(&req[i]))) {
-			ch->stats.bad_requests++;
-			if (req[i].op != MSG_POSTED)
-				answer(ch, l, &req[i], UINT64_MAX, EINVAL);
-			continue;
-		}
-		if (req[i].op != MSG_POSTED)
-			l->pending++;
-		req[kept++] = req[i];
+	if (unlikely(ch->fault))
+		return 0;
+	if (ch->mailbox)
+		n = take_mailbox(ch, lane, req, max);
+	else
+		n = ring_get(&l->request, req, RTE_MIN(max, lane_room(l)));
+	if (unlikely(ring_forged(&l->request)))
+		channel_break(ch, CHANNEL_FORGED_INDEX);
+	for (i = 0; i < n && likely(request_ok(&req[i])); i++)
+		l->pending += req[i].op != MSG_POSTED;
+	if (unlikely(i < n)) {
+		ch->stats.bad_requests++;
+		channel_break(ch, CHANNEL_BAD_REQUEST);
 	}
-	ch->stats.requests += kept;
-	return kept;
+	ch->stats.requests += i;
+	return i;
 }
 
 void channel_complete(struct channel *ch, unsigned int lane,
@@ -89,7 +151,39 @@ void channel_complete(struct channel *ch, unsigned int lane,
 	assert(lane < ch->geo.lanes);
 	assert(req->op != MSG_POSTED && l->pending > 0 && status >= 0);
 	l->pending--;
-	answer(ch, l, req, value, status);
+	if (ch->mailbox)
+		answer_by_mailbox(l, req, value, status);
+	else
+		answer_by_ring(ch, l, req, value, status);
+	ch->stats.completions++;
+	if (wait_wake(&l->shared->wait, NO_EVENTFD))
+		ch->stats.wakes++;
+}
+
+/* Relaxed: a hint only; channel_take() looks again with N1. */
+static bool asked(const struct channel *ch, unsigned int lane)
+{
+	return atomic_load_explicit(&ch->lanes_shared[lane].ask,
+				    memory_order_relaxed) != ch->taken[lane];
+}
+
+uint64_t channel_look(struct channel *ch)
+{
+	unsigned int lanes = ch->geo.lanes, i = ch->next_look, n;
+	uint64_t found = 0;
+
+	if (unlikely(ch->fault))
+		return 0;
+	if (ch->mailbox)
+		for (unsigned int k = 0; k < lanes; k++)
+			found |= (uint64_t)asked(ch, k) << k;
+	for (n = RTE_MIN(lanes, (unsigned int)CHANNEL_LOOK_RINGS); n; n--) {
+		found |= (uint64_t)!ring_empty(&ch->lane[i].request) << i;
+		if (++i == lanes)
+			i = 0;
+	}
+	ch->next_look = i;
+	return found;
 }
 
 void channel_irq_wake(struct channel *ch)
@@ -103,13 +197,19 @@ void channel_irq_wake(struct channel *ch)
 
 /* What channel_take() would not take is no work: a client that leaves its
  * answers lying would keep the loop awake for nothing. */
+static bool lane_has_work(const struct channel *ch, unsigned int lane)
+{
+	const struct channel_lane *l = &ch->lane[lane];
+
+	if (ch->mailbox)
+		return asked(ch, lane) || !ring_empty(&l->request);
+	return !ring_empty(&l->request) && lane_room(l);
+}
+
 bool channel_has_work(struct channel *ch)
 {
-	unsigned int i;
-
-	for (i = 0; i < ch->geo.lanes; i++)
-		if (!ring_empty(&ch->lane[i].request) &&
-		    lane_room(&ch->lane[i]))
+	for (unsigned int i = 0; !ch->fault && i < ch->geo.lanes; i++)
+		if (lane_has_work(ch, i))
 			return true;
 	return false;
 }

@@ -187,8 +187,16 @@ static bool options_ok(const struct pciring_options *opt)
 	return name_ok(opt->machine, false) && name_ok(opt->name, true) &&
 	       opt->scope <= PCIRING_SCOPE_FUNCTION && opt->lanes &&
 	       opt->lanes <= PCIRING_MAX_LANES &&
-	       opt->interrupts <= PCIRING_IRQ_REMOTE && irqchip_ok(opt);
+	       opt->interrupts <= PCIRING_IRQ_REMOTE && !opt->features &&
+	       opt->path <= PCIRING_PATH_RINGS && irqchip_ok(opt);
 }
+
+/* What our hello asks for. */
+static uint64_t wanted(const struct pciring_options *opt)
+{
+	return opt->path == PCIRING_PATH_MAILBOX ? MSG_FEATURE_MAILBOX : 0;
+}
+static_assert(MSG_FEATURE_MAILBOX == PCIRING_FEATURE_MAILBOX, "one number");
 
 /* Judge a hello reply and map what it brought. */
 static int take_hello(struct pciring *p, const struct pciring_options *opt,
@@ -200,7 +208,7 @@ static int take_hello(struct pciring *p, const struct pciring_options *opt,
 	int err;
 
 	if (pkt->length < sizeof(*r) || pkt->nr_fds != MSG_NR_FDS ||
-	    r->features & ~opt->features || r->geo.lanes != opt->lanes)
+	    r->features & ~wanted(opt) || r->geo.lanes != opt->lanes)
 		return -EPROTO;
 	if (r->major != PCIRING_VERSION_MAJOR ||
 	    r->minor > PCIRING_VERSION_MINOR)
@@ -218,6 +226,8 @@ static int take_hello(struct pciring *p, const struct pciring_options *opt,
 	for (i = 0; i < MSG_NR_FDS; i++)
 		attach_packet_take(pkt, i);
 	p->features = r->features;
+	if (r->features & MSG_FEATURE_MAILBOX)
+		channel_use_mailbox(&p->ch);
 	return 0;
 }
 
@@ -231,7 +241,7 @@ static int say_hello(struct pciring *p, const struct pciring_options *opt)
 		.lanes = opt->lanes,
 		.interrupts = (uint16_t)opt->interrupts,
 		.irqchip = (uint16_t)opt->irqchip,
-		.features = opt->features,
+		.features = wanted(opt),
 	};
 	struct attach_packet reply;
 	int err;

@@ -18,7 +18,10 @@
 #define CLIENT_SLICE_NS 100000000
 
 struct client_lane {
-	_Alignas(64) uint32_t seq; /* of the last access */
+	_Alignas(64) uint32_t seq; /* of the last access, never 0 */
+	uint8_t size;		   /* of the access under way; 0: none is */
+	bool read;
+	atomic_bool leave; /* called away; set by anybody */
 };
 
 struct pciring {

@@ -44,9 +44,11 @@ static bool answered(struct pciring *p, unsigned int lane, uint32_t seq,
 	return false;
 }
 
-static bool spin_for_answer(struct pciring *p, unsigned int lane, uint32_t seq,
+/* False: not there within the time, or called away if @away may end it. */
+static bool spin_for_answer(struct pciring *p, unsigned int lane, bool away,
 			    struct msg_completion *c)
 {
+	uint32_t seq = p->lane[lane].seq;
 	uint64_t end = 0;
 	unsigned int i;
 
@@ -62,33 +64,62 @@ static bool spin_for_answer(struct pciring *p, unsigned int lane, uint32_t seq,
 			end = now_ns() + p->spin_ns;
 		else if (now_ns() >= end)
 			return false;
+		/* Relaxed: called_away() looks again. */
+		if (away && atomic_load_explicit(&p->lane[lane].leave,
+						 memory_order_relaxed))
+			return false;
 		sched_yield();
 	}
 }
 
-static int wait_for_answer(struct pciring *p, unsigned int lane, uint32_t seq,
-			   struct msg_completion *c)
+/* Whether the thread was called away; it is told once. */
+static bool called_away(struct client_lane *lane)
+{
+	/* Relaxed: pciring_call_away() orders it by the futex word. */
+	return unlikely(atomic_load_explicit(&lane->leave,
+					     memory_order_relaxed)) &&
+	       atomic_exchange(&lane->leave, false);
+}
+
+/* Sleep until the answer is there.  -EINTR only if @away may end it. */
+static int sleep_for_answer(struct pciring *p, unsigned int lane, bool away,
+			    struct msg_completion *c)
 {
 	struct seg_wait *w = &p->ch.lane[lane].shared->wait;
-	bool there, dead = false;
+	uint32_t seq = p->lane[lane].seq;
+	bool dead = false;
 	uint32_t ticket;
+	int err;
 
-	if (likely(spin_for_answer(p, lane, seq, c)))
-		return 0;
 	for (;;) {
+		err = 0;
 		wait_declare(w, SEG_FUTEX, &ticket);
-		there = answered(p, lane, seq, c);
-		/* A signal is no reason to give up: go on waiting. */
-		if (!there && !dead && wait_sleep(w, ticket, CLIENT_SLICE_NS))
-			dead = !client_alive(p);
-		wait_done(w);
-		if (there)
+		if (answered(p, lane, seq, c)) {
+			wait_done(w);
 			return 0;
+		}
+		if (away && called_away(&p->lane[lane]))
+			err = -EINTR;
+		else if (!dead)
+			err = wait_sleep(w, ticket, CLIENT_SLICE_NS);
+		wait_done(w);
+		if (away && err == -EINTR)
+			return err;
 		/* One more look after it was found dead: it may have answered
 		 * last of all. */
 		if (dead)
 			return answered(p, lane, seq, c) ? 0 : -EPIPE;
+		if (err)
+			dead = !client_alive(p);
 	}
+}
+
+static int wait_for_answer(struct pciring *p, unsigned int lane, bool away,
+			   struct msg_completion *c)
+{
+	if (likely(spin_for_answer(p, lane, away, c)))
+		return 0;
+	return sleep_for_answer(p, lane, away, c);
 }
 
 /* Only a service that lies leaves no room; then wait as long as it lives. */
@@ -121,10 +152,15 @@ static struct msg_access make_request(struct pciring *p, unsigned int lane,
 				      const struct pciring_access *a,
 				      enum msg_op op)
 {
+	struct client_lane *l = &p->lane[lane];
+
+	/* 0 is what a new mailbox has. */
+	if (unlikely(!++l->seq))
+		l->seq = 1;
 	return (struct msg_access){
 		.address = a->address,
 		.value = a->write ? a->value & all_ones(a->size) : 0,
-		.seq = ++p->lane[lane].seq,
+		.seq = l->seq,
 		.function = a->function,
 		.space = a->space,
 		.size = a->size,
@@ -132,44 +168,89 @@ static struct msg_access make_request(struct pciring *p, unsigned int lane,
 	};
 }
 
-int pciring_access(struct pciring *p, unsigned int lane,
-		   struct pciring_access *a)
+/* What every call on a lane checks first. */
+static int lane_ready(const struct pciring *p, unsigned int lane,
+		      const struct pciring_access *a)
 {
-	struct msg_completion c;
-	struct msg_access req;
-	int err;
-
 	if (unlikely(!access_ok(p, lane, a)))
 		return -EINVAL;
 	/* Relaxed: it says no more than that there is no point in trying. */
 	if (unlikely(atomic_load_explicit(&p->broken, memory_order_relaxed)))
 		return -EPIPE;
+	return unlikely(p->lane[lane].size) ? -EBUSY : 0;
+}
 
-	req = make_request(p, lane, a, a->write ? MSG_WRITE : MSG_READ);
-	err = put_request(p, lane, &req);
-	if (!err)
-		err = wait_for_answer(p, lane, req.seq, &c);
+int pciring_access_begin(struct pciring *p, unsigned int lane,
+			 const struct pciring_access *a)
+{
+	struct msg_access req;
+	int err = lane_ready(p, lane, a);
+
 	if (err)
 		return err;
-	if (unlikely(c.status))
-		return c.status <= 4095 ? -(int)c.status : -EPROTO;
-	if (!a->write)
-		a->value = c.value & all_ones(a->size);
+	req = make_request(p, lane, a, a->write ? MSG_WRITE : MSG_READ);
+	err = put_request(p, lane, &req);
+	if (err)
+		return err;
+	p->lane[lane].size = a->size;
+	p->lane[lane].read = !a->write;
 	return 0;
+}
+
+static int collect(struct pciring *p, unsigned int lane, bool away,
+		   struct pciring_access *a)
+{
+	struct client_lane *l = &p->lane[lane];
+	struct msg_completion c;
+	int err = wait_for_answer(p, lane, away, &c);
+
+	if (unlikely(err)) {
+		if (err != -EINTR)
+			l->size = 0;
+		return err;
+	}
+	if (likely(!c.status) && l->read)
+		a->value = c.value & all_ones(l->size);
+	l->size = 0;
+	if (likely(!c.status))
+		return 0;
+	return c.status <= 4095 ? -(int)c.status : -EPROTO;
+}
+
+int pciring_access_collect(struct pciring *p, unsigned int lane,
+			   struct pciring_access *a)
+{
+	if (unlikely(lane >= p->ch.geo.lanes))
+		return -EINVAL;
+	return p->lane[lane].size ? collect(p, lane, true, a) : -ENOENT;
+}
+
+int pciring_access(struct pciring *p, unsigned int lane,
+		   struct pciring_access *a)
+{
+	int err = pciring_access_begin(p, lane, a);
+
+	return likely(!err) ? collect(p, lane, false, a) : err;
+}
+
+void pciring_call_away(struct pciring *p, unsigned int lane)
+{
+	if (lane >= p->ch.geo.lanes)
+		return;
+	atomic_store(&p->lane[lane].leave, true);
+	wait_rouse(&p->ch.lane[lane].shared->wait);
 }
 
 int pciring_post(struct pciring *p, unsigned int lane,
 		 const struct pciring_access *a)
 {
 	struct msg_access req;
+	int err = lane_ready(p, lane, a);
 
-	if (unlikely(!access_ok(p, lane, a)))
-		return -EINVAL;
+	if (err)
+		return err;
 	if (!pciring_may_post(p, a))
 		return -EPERM;
-	/* Relaxed: as in pciring_access(). */
-	if (unlikely(atomic_load_explicit(&p->broken, memory_order_relaxed)))
-		return -EPIPE;
 	if (ring_room(&p->ch.lane[lane].request) < 2)
 		return -EAGAIN;
 	req = make_request(p, lane, a, MSG_POSTED);

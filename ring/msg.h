@@ -112,8 +112,10 @@ struct msg_hello {
 	char name[PCIRING_NAME_MAX];
 };
 static_assert(sizeof(struct msg_hello) == 40 + 2 * PCIRING_NAME_MAX, "wire");
+/* Bits of features, in the hello wanted, in the reply agreed on. */
+#define MSG_FEATURE_MAILBOX 1ull /* see struct seg_lane; since 0.3 */
 /* The first minor with an irqchip; what an older one has there is reserved. */
-#define MSG_IRQCHIP_MINOR 2
+#define MSG_IRQCHIP_MINOR   2
 
 /* Where things are in the segment, in bytes from its start. */
 struct msg_geometry {
@@ -286,12 +288,38 @@ static_assert(offsetof(struct seg_head, service) == 64, "wire");
 static_assert(offsetof(struct seg_head, window_seq) == 128, "wire");
 static_assert(sizeof(struct seg_head) <= SEG_PAGE, "wire");
 
-/* One per lane; @wait is the lane's thread, waiting for a completion. */
+/*
+ * One cache line per lane: its thread's wait words, and its mailbox - the one
+ * access that waits for an answer, and that answer - if MSG_FEATURE_MAILBOX was
+ * agreed on.  A question keeps its lane's order: what was posted before @ask
+ * moved comes before it.
+ *
+ * Field                written by  read by   edge
+ * address ... op       client      service   ordered by ask
+ * ask                  client      service   M1 -> N1  "the question is
+ *                                            complete, and all posted before"
+ * result, status       service     client    ordered by answer
+ * answer               service     client    M2 -> N2  "the answer is complete"
+ */
 struct seg_lane {
-	_Alignas(64) struct seg_wait wait;
-	uint8_t reserved[56];
+	_Alignas(64) struct seg_wait wait; /* of the lane's thread */
+	_Atomic uint32_t ask;		   /* seq of the question, never 0 */
+	_Atomic uint32_t answer;	   /* seq of what it answers */
+	uint64_t address;
+	uint64_t value;	 /* to write */
+	uint64_t result; /* read, all-ones where nothing is */
+	uint32_t status; /* 0, or a positive errno */
+	uint16_t function;
+	uint8_t space;
+	uint8_t size;
+	uint8_t op; /* MSG_READ or MSG_WRITE */
+	uint8_t reserved[15];
 };
 static_assert(sizeof(struct seg_lane) == 64, "wire");
+static_assert(offsetof(struct seg_lane, ask) == 8, "wire");
+static_assert(offsetof(struct seg_lane, answer) == 12, "wire");
+static_assert(offsetof(struct seg_lane, result) == 32, "wire");
+static_assert(offsetof(struct seg_lane, op) == 48, "wire");
 
 /* Page 1, written by the client but for the waker's halves. */
 struct seg_client {

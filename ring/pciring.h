@@ -37,7 +37,7 @@ extern "C" {
 
 /* The attach protocol: equal majors speak; the lower minor is used. */
 #define PCIRING_VERSION_MAJOR 0
-#define PCIRING_VERSION_MINOR 2
+#define PCIRING_VERSION_MINOR 3
 
 #define PCIRING_MAX_LANES 64
 #define PCIRING_NAME_MAX  64
@@ -66,6 +66,18 @@ struct pciring; /* one attachment */
  * and EOIs and gets MSIs and PCIRING_IRQ_TYPE_ROUTE. */
 #define PCIRING_IRQCHIP_SPLIT 2
 
+/*
+ * pciring_options.path: how an access that waits gets there and back.  With a
+ * service older than 0.3 it is rings.
+ */
+/* Question and answer on one cache line of the lane: half the time of rings. */
+#define PCIRING_PATH_MAILBOX 0
+/* Through the lane's request and completion rings. */
+#define PCIRING_PATH_RINGS   1
+
+/* pciring_features(): accesses go by mailbox. */
+#define PCIRING_FEATURE_MAILBOX 1u
+
 struct pciring_options {
 	size_t size;	     /* sizeof(struct pciring_options): what a later
 				version adds is 0 for those who do not know */
@@ -76,9 +88,9 @@ struct pciring_options {
 	uint16_t lanes;	     /* 1 to PCIRING_MAX_LANES */
 	uint32_t interrupts; /* PCIRING_IRQ_* */
 	uint32_t spin_ns;    /* how long a wait spins before it sleeps */
-	uint64_t features;   /* wanted feature bits; none is defined yet */
+	uint64_t features;   /* 0: there is none to ask for yet */
 	uint32_t irqchip;    /* PCIRING_IRQCHIP_*; since 0.2 */
-	uint32_t reserved;
+	uint32_t path;	     /* PCIRING_PATH_*; since 0.3, reserved before */
 };
 
 /*
@@ -144,16 +156,40 @@ struct pciring_access {
 
 /*
  * Forward one access and wait for its completion: at once, spinning, or
- * asleep.  An access that meets nothing reads all-ones and returns 0, as on
- * the bus.  -EINVAL bad size or space, -EPIPE the service has gone.
+ * asleep; signals do not end the wait.  An access that meets nothing reads
+ * all-ones and returns 0, as on the bus.  -EINVAL bad size or space, -EPIPE the
+ * service has gone, -EBUSY one that was begun was not collected.
  */
 int pciring_access(struct pciring *p, unsigned int lane,
 		   struct pciring_access *a);
 
 /*
+ * The same in two steps, for a thread that may be called away while it waits, as
+ * a vCPU thread is.  One access of a lane may be under way.
+ *
+ * begin: @a is on its way when this returns 0.  -EBUSY one is under way.
+ * collect: wait for the answer to it; 0 and @a->value.  -EINTR called away, by a
+ * signal that came while it slept or by pciring_call_away(): the access goes on,
+ * the answer is kept, and a later collect has it, once.  -ENOENT none is under
+ * way, -EPIPE the service has gone.
+ * Until it was collected, pciring_access() and pciring_post() are -EBUSY.
+ */
+int pciring_access_begin(struct pciring *p, unsigned int lane,
+			 const struct pciring_access *a);
+int pciring_access_collect(struct pciring *p, unsigned int lane,
+			   struct pciring_access *a);
+
+/*
+ * Call @lane's thread away: the collect that waits now, or else the next one
+ * that would wait, returns -EINTR.  As KVM's immediate_exit, without its race
+ * with falling asleep.  Any thread, and any signal handler.
+ */
+void pciring_call_away(struct pciring *p, unsigned int lane);
+
+/*
  * Forward a write without waiting.  Only doorbells may be posted, that is a
  * write that pciring_may_post() accepts; otherwise -EPERM.  -EAGAIN the ring
- * is full: nothing was sent, use pciring_access().
+ * is full: nothing was sent, use pciring_access().  -EBUSY as there.
  */
 int pciring_post(struct pciring *p, unsigned int lane,
 		 const struct pciring_access *a);

@@ -112,17 +112,14 @@ unsigned int ring_room(const struct ring *ring)
 	const struct rte_ring *r = ring->r;
 	/* Relaxed: a permission only; ring_put() looks again with A2. */
 	uint32_t tail = __atomic_load_n(&r->cons.tail, __ATOMIC_RELAXED);
-	uint32_t head = __atomic_load_n(&r->prod.head, __ATOMIC_RELAXED);
-	uint32_t room = r->capacity + tail - head;
+	uint32_t used = ring->put.mine - tail;
 
-	return RTE_MIN(room, r->capacity);
+	return used > r->capacity || ring->put.forged ? 0 : r->capacity - used;
 }
 
 bool ring_empty(const struct ring *ring)
 {
-	const struct rte_ring *r = ring->r;
-
 	/* Relaxed: a hint only; ring_get() looks again with A1. */
-	return __atomic_load_n(&r->prod.tail, __ATOMIC_RELAXED) ==
-	       __atomic_load_n(&r->cons.head, __ATOMIC_RELAXED);
+	return __atomic_load_n(&ring->r->prod.tail, __ATOMIC_RELAXED) ==
+	       ring->get.mine;
 }

@@ -8,8 +8,11 @@
  * process fills its own private page from what it knows, never from the peer.
  *
  * Single producer, single consumer, inline elements of a multiple of 4 bytes.
- * Only rte_ring_sp_*_elem and rte_ring_sc_*_elem are used: they never look at
- * the sync type and never spin on the peer.
+ * Where an element lies is rte_ring_elem.h's business.  The indices are moved
+ * here, because each side keeps its own index in private memory and looks at
+ * the other's only when what it last saw of it is used up: that is what makes a
+ * burst of one cheap, and a peer that forges indices is found out.  Either end
+ * may be rte_ring's sp or sc calls in another process.
  *
  * Field      written by   read by    edge
  * prod.tail  producer     consumer   R1 -> A1   "the elements are complete"
@@ -17,7 +20,9 @@
  *
  * Threads   one producer and one consumer, in any processes
  * Trust     the peer may scribble over all shared bytes at any time: wrong or
- *           lost elements follow, never an access outside the ring or a loop
+ *           lost elements follow, never an access outside the ring or a loop.
+ *           An index that cannot be is remembered (ring_forged()), and from
+ *           then on nothing is put or got
  */
 #ifndef RING_RING_H
 #define RING_RING_H
@@ -26,10 +31,19 @@
 
 #include "ring/base.h"
 
+/* What one role knows, in private memory. */
+struct ring_side {
+	uint32_t mine; /* own index: the next slot to fill, or to take */
+	uint32_t peer; /* the other's index, as last seen */
+	bool forged;
+};
+
 struct ring {
 	struct rte_ring *r; /* its first 128 bytes private, the rest shared */
-	void *base;	    /* owned mapping: private page, then shared */
-	size_t length;	    /* of the mapping */
+	struct ring_side put;
+	struct ring_side get;
+	void *base;    /* owned mapping: private page, then shared */
+	size_t length; /* of the mapping */
 	uint32_t esize;
 };
 
@@ -44,22 +58,43 @@ int ring_map(struct ring *ring, int fd, uint64_t offset, uint32_t esize,
 	     uint32_t count);
 void ring_unmap(struct ring *ring);
 
-/*
- * More than fit into the whole ring would make rte_ring run past its end, if
- * the peer forged the indices to say that they fit.
- */
-static inline unsigned int ring_clamp(const struct ring *ring, unsigned int n)
+/* A2: how many slots are free, as far as it was known or is known now. */
+static inline uint32_t ring_free(struct ring *ring, uint32_t want)
 {
-	return RTE_MIN(n, ring->r->capacity);
+	const struct rte_ring *r = ring->r;
+	struct ring_side *s = &ring->put;
+	uint32_t used = s->mine - s->peer;
+
+	if (unlikely(used + want > r->capacity)) {
+		/* A2: pairs with R2, so the slots are free again. */
+		s->peer = __atomic_load_n(&r->cons.tail, __ATOMIC_ACQUIRE);
+		used = s->mine - s->peer;
+		if (unlikely(used > r->capacity))
+			s->forged = true;
+	}
+	return unlikely(s->forged) ? 0 : r->capacity - used;
+}
+
+/* R1 */
+static inline void ring_filled(struct ring *ring, uint32_t n)
+{
+	ring->put.mine += n;
+	/* R1: pairs with A1, so the elements are complete. */
+	__atomic_store_n(&ring->r->prod.tail, ring->put.mine, __ATOMIC_RELEASE);
 }
 
 /* Producer only: as many of @n as fit; returns how many.  A2, then R1. */
 static inline unsigned int ring_put(struct ring *ring, const void *elems,
 				    unsigned int n)
 {
-	n = ring_clamp(ring, n);
-	return rte_ring_sp_enqueue_burst_elem(ring->r, elems, ring->esize, n,
-					      NULL);
+	n = RTE_MIN(n, ring->r->capacity);
+	n = RTE_MIN(n, ring_free(ring, n));
+	if (!n)
+		return 0;
+	__rte_ring_enqueue_elems(ring->r, ring->put.mine, elems, ring->esize,
+				 n);
+	ring_filled(ring, n);
+	return n;
 }
 
 /* Producer only: one element, of a size that the compiler knows too, which
@@ -68,17 +103,42 @@ static inline bool ring_put_one(struct ring *ring, const void *elem,
 				uint32_t esize)
 {
 	assert(esize == ring->esize);
-	return rte_ring_sp_enqueue_bulk_elem(ring->r, elem, esize, 1, NULL) ==
-	       1;
+	if (unlikely(!ring_free(ring, 1)))
+		return false;
+	__rte_ring_enqueue_elems(ring->r, ring->put.mine, elem, esize, 1);
+	ring_filled(ring, 1);
+	return true;
 }
 
 /* Consumer only: up to @n; returns how many.  A1, then R2. */
 static inline unsigned int ring_get(struct ring *ring, void *elems,
 				    unsigned int n)
 {
-	n = ring_clamp(ring, n);
-	return rte_ring_sc_dequeue_burst_elem(ring->r, elems, ring->esize, n,
-					      NULL);
+	const struct rte_ring *r = ring->r;
+	struct ring_side *s = &ring->get;
+	uint32_t there = s->peer - s->mine;
+
+	if (there < n) {
+		/* A1: pairs with R1, so the elements are complete. */
+		s->peer = __atomic_load_n(&r->prod.tail, __ATOMIC_ACQUIRE);
+		there = s->peer - s->mine;
+		if (unlikely(there > r->capacity))
+			s->forged = true;
+	}
+	n = RTE_MIN(n, there);
+	if (!n || unlikely(s->forged))
+		return 0;
+	__rte_ring_dequeue_elems(ring->r, s->mine, elems, ring->esize, n);
+	s->mine += n;
+	/* R2: pairs with A2, so the producer may fill the slots again. */
+	__atomic_store_n(&ring->r->cons.tail, s->mine, __ATOMIC_RELEASE);
+	return n;
+}
+
+/* Whether the peer's index was once one that cannot be. */
+static inline bool ring_forged(const struct ring *ring)
+{
+	return ring->put.forged || ring->get.forged;
 }
 
 /* Producer only: how many fit, never more than the capacity. */

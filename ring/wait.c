@@ -88,6 +88,13 @@ bool wait_wake(struct seg_wait *w, int eventfd)
 	}
 }
 
+void wait_rouse(struct seg_wait *w)
+{
+	/* Unconditional: it is rare, and the declaration stays the waker's. */
+	atomic_fetch_add(&w->seq, 1);
+	futex(&w->seq, FUTEX_WAKE, INT_MAX, NULL);
+}
+
 void wait_drain(int eventfd)
 {
 	uint64_t count;

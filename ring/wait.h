@@ -33,6 +33,10 @@ void wait_done(struct seg_wait *w);
  */
 bool wait_wake(struct seg_wait *w, int eventfd);
 
+/* Anybody of the waiter's process: end its sleep on the futex, or the one that
+ * it is about to begin.  Async-signal-safe. */
+void wait_rouse(struct seg_wait *w);
+
 /* Waiter by eventfd: take the count away.  Never blocks, whatever the peer
  * did to the descriptor's flags. */
 void wait_drain(int eventfd);

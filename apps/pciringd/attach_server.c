@@ -101,6 +101,8 @@ static int hello_attach(struct attach_conn *c, struct service_machine *m,
 		return err;
 	ch = &c->attachment->channel;
 	reply->geo = ch->geo;
+	if (ch->mailbox)
+		reply->features |= MSG_FEATURE_MAILBOX;
 	fds[MSG_FD_SEGMENT] = ch->fd;
 	fds[MSG_FD_KICK] = ch->kick_fd;
 	log_limited(LOG_INFO, "%s: \"%s\" (pid %d) attached", m->machine->name,
@@ -125,7 +127,6 @@ static int hello_enter(struct attach_conn *c, const struct msg_hello *hello,
 			       ? hello->minor
 			       : PCIRING_VERSION_MINOR;
 	reply->epoch = m->machine->epoch;
-	reply->features = 0; /* what was asked for, and we have: none yet */
 	memcpy(reply->uuid, m->machine->uuid, sizeof(reply->uuid));
 	if (hello->scope == MSG_SCOPE_WATCH)
 		return watcher_create(m, hello, c->source.fd,

@@ -95,6 +95,8 @@ int attachment_create(struct service_machine *m, struct control *control,
 	err = channel_create(&a->channel, hello->lanes, m->machine->epoch);
 	if (err)
 		goto free_attachment;
+	if (hello->features & MSG_FEATURE_MAILBOX)
+		channel_use_mailbox(&a->channel);
 	err = attachment_link(a, hello);
 	if (err)
 		goto fini_channel;

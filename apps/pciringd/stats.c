@@ -120,6 +120,9 @@ static json_t *link_stats_of(const struct snapshot_link *l)
 		json_string(whole ? "machine"
 				  : address_format(address, a->link.bdf)));
 	put(o, "lanes", a->channel.geo.lanes);
+	json_object_set_new(
+		o, "path",
+		json_string(a->channel.mailbox ? "mailbox" : "rings"));
 	put(o, "regions", l->regions);
 	put(o, "files", files_in_use(&a->machine->files));
 	put(o, "bytes_lent", a->bytes);
@@ -130,7 +133,6 @@ static json_t *link_stats_of(const struct snapshot_link *l)
 	put(o, "wakes", l->channel.wakes);
 	put(o, "resamples", l->resamples);
 	put(o, "bad_requests", l->channel.bad_requests);
-	put(o, "lost_completions", l->channel.lost_completions);
 	put(o, "reads", sum(l->link.reads, ARRAY_SIZE(l->link.reads)));
 	put(o, "writes", sum(l->link.writes, ARRAY_SIZE(l->link.writes)));
 	put(o, "posted", l->link.posted);

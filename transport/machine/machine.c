@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How: a turn takes a bounded number of requests from every lane, beginning at
- * another lane each time, then runs each function that was active when it
+ * How: a turn takes a bounded number of requests from the lanes that have any,
+ * beginning where the turn before ended, then runs each function that was active when it
  * looked, once.  A function that still has work goes to the tail again, so a
  * flood on one queue costs the others one budget and no more.  Whoever sleeps
  * on an interrupt ring is woken at the end, once for all that the turn sent
@@ -14,8 +14,9 @@
 
 #include "transport/machine/function.h"
 
-/* Requests of one lane in one turn, and chains of one queue. */
+/* Requests of one lane, and of one link, in one turn; chains of one queue. */
 #define TURN_REQUESTS 16
+#define TURN_LINK     128
 #define TURN_CHAINS   64
 
 static bool name_is_good(const char *name)
@@ -214,7 +215,8 @@ void machine_publish_windows(struct machine *m)
 
 /* ---- The turn ---------------------------------------------------------------- */
 
-static bool lane_turn(struct link *l, unsigned int lane)
+/* How many requests there were. */
+static unsigned int lane_turn(struct link *l, unsigned int lane)
 {
 	struct msg_access req[TURN_REQUESTS];
 	uint64_t value;
@@ -226,7 +228,24 @@ static bool lane_turn(struct link *l, unsigned int lane)
 		if (req[i].op != MSG_POSTED)
 			channel_complete(l->channel, lane, &req[i], value, 0);
 	}
-	return n > 0;
+	return n;
+}
+
+/* The lanes of @found from @first on, then those before; the turn's share of
+ * one link ends it, and the next turn begins with the lane after. */
+static bool lanes_turn(struct link *l, uint64_t found)
+{
+	uint64_t later = found & (~0ull << l->next_lane);
+	unsigned int done = 0, lane;
+
+	while (found && done < TURN_LINK) {
+		lane = (unsigned int)__builtin_ctzll(later ? later : found);
+		later &= ~BIT_ULL(lane);
+		found &= ~BIT_ULL(lane);
+		done += lane_turn(l, lane);
+		l->next_lane = (lane + 1) % PCIRING_MAX_LANES;
+	}
+	return done > 0;
 }
 
 /*
@@ -249,17 +268,11 @@ static bool link_retry(struct link *l)
 
 static bool link_turn(struct link *l)
 {
-	unsigned int lanes = l->channel->geo.lanes;
-	unsigned int lane = l->next_lane;
+	uint64_t found = channel_look(l->channel);
 	bool did = false;
 
-	for (unsigned int i = 0; i < lanes; i++) {
-		did |= lane_turn(l, lane);
-		if (++lane == lanes)
-			lane = 0;
-	}
-	if (++l->next_lane >= lanes)
-		l->next_lane = 0;
+	if (found)
+		did = lanes_turn(l, found);
 	if (unlikely(l->ring.backlog) && channel_irq_room(l->channel))
 		did |= link_retry(l);
 	return did;
