@@ -14,7 +14,6 @@
 #include "irq/stage.h"
 
 struct channel;
-struct rte_ring;
 
 /*
  * ---- The interrupt ring of an attachment --------------------------------
@@ -28,7 +27,6 @@ struct rte_ring;
 struct sink_ring {
 	struct irq_stage stage;
 	struct channel *channel; /* borrowed */
-	struct rte_ring *ring; /* borrowed: the channel's (channel_irq_by()) */
 	bool backlog; /* the ring was full: flush all when it has room */
 };
 void sink_ring_init(struct sink_ring *s, struct channel *channel);

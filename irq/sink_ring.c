@@ -13,9 +13,7 @@
 
 static bool put(struct sink_ring *s, const struct msg_irq *irq)
 {
-	struct ring ring = { .r = s->ring, .esize = sizeof(*irq) };
-
-	if (channel_irq_by(s->channel, &ring, irq))
+	if (channel_irq(s->channel, irq))
 		return true;
 	s->backlog = true;
 	return false;
@@ -81,7 +79,6 @@ void sink_ring_init(struct sink_ring *s, struct channel *channel)
 	*s = (struct sink_ring){
 		.stage.ops = &sink_ring_ops,
 		.channel = channel,
-		.ring = channel->irq.r,
 	};
 }
 

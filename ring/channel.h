@@ -144,24 +144,18 @@ void channel_complete(struct channel *ch, unsigned int lane,
  * Send one interrupt; false if the ring is full (nothing sent).  A sleeping
  * irq thread is not woken by it but by channel_irq_wake(), which the loop
  * calls once for all that it sent in a turn.  Inline: every interrupt passes.
- * By @ring, for who has a copy of ch->irq at hand: its indices are then known
- * a pointer earlier.
  */
-static inline bool channel_irq_by(struct channel *ch, struct ring *ring,
-				  const struct msg_irq *irq)
+static inline bool channel_irq(struct channel *ch, const struct msg_irq *irq)
 {
-	if (unlikely(!ring_put_one(ring, irq, sizeof(*irq)))) {
+	if (unlikely(!ring_put_one(&ch->irq, irq, sizeof(*irq)))) {
 		ch->stats.irq_full++;
+		if (ring_forged(&ch->irq) && !ch->fault)
+			ch->fault = CHANNEL_FORGED_INDEX;
 		return false;
 	}
 	ch->stats.irqs++;
 	ch->irq_unwoken = true;
 	return true;
-}
-
-static inline bool channel_irq(struct channel *ch, const struct msg_irq *irq)
-{
-	return channel_irq_by(ch, &ch->irq, irq);
 }
 
 void channel_irq_wake(struct channel *ch);
