@@ -58,7 +58,8 @@ static int start_poller(struct irq_sinks *s, int cpu)
 
 void irq_sinks_drain(struct irq_sinks *s)
 {
-	while (!rte_ring_empty(s->bare) || !ring_empty(&s->service.irq))
+	while (!rte_ring_empty(s->bare) ||
+	       ring_room(&s->service.irq) < CHANNEL_IRQS - 1)
 		rte_pause();
 	s->ring.backlog = false;
 }
