@@ -152,6 +152,7 @@ static void function_unbind_all(struct function *f)
 		if (fd >= 0)
 			close(fd);
 	}
+	f->nr_bound = 0;
 	fd = sink_line_bind(&f->intx, -1);
 	if (fd >= 0)
 		close(fd);

@@ -95,6 +95,7 @@ int link_attach(struct machine *m, struct link *l, struct channel *channel,
 	l->scope = opt->scope;
 	l->bdf = opt->bdf;
 	l->remote = opt->remote;
+	l->ops = opt->ops;
 	gpa_map_init(&l->map);
 	sink_ring_init(&l->ring, channel);
 	if (has_root(opt)) {
@@ -188,8 +189,23 @@ int link_bind(struct link *l, uint16_t bdf, unsigned int vector, int fd,
 	if (vector >= f->eventfds.nr)
 		return -ERANGE;
 	*old = sink_eventfd_bind(&f->eventfds, vector, fd);
+	f->nr_bound += fd >= 0;
+	f->nr_bound -= *old >= 0;
 	function_vectors_changed(f);
 	return 0;
+}
+
+unsigned int link_bound(const struct link *l, uint16_t bdf, unsigned int start,
+			unsigned int count)
+{
+	const struct function *f = link_find(l, bdf);
+	unsigned int n = 0;
+
+	if (!f || !range_inside(start, count, f->eventfds.nr))
+		return 0;
+	for (unsigned int v = start; v < start + count; v++)
+		n += f->eventfds.fd[v] >= 0;
+	return n;
 }
 
 /* A loopback event ignores enable and masks but takes the guest's message. */
@@ -264,6 +280,18 @@ int link_line_bind(struct link *l, unsigned int kind, uint32_t number, int fd,
 		return -ENOENT;
 	*old = sink_line_bind(s, fd);
 	return 0;
+}
+
+bool link_line_bound(const struct link *l, unsigned int kind, uint32_t number)
+{
+	const struct interrupts *in = link_gsis(l);
+	const struct sink_line *s = NULL;
+
+	if (kind == PCIRING_LINE_INTX)
+		s = link_line(l, number);
+	else if (in && number < MACHINE_GSIS)
+		s = &in->eventfd[number];
+	return s && s->fd >= 0;
 }
 
 int link_line_control(struct link *l, unsigned int kind, uint32_t number,

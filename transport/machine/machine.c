@@ -14,11 +14,6 @@
 
 #include "transport/machine/function.h"
 
-/* Requests of one lane, and of one link, in one turn; chains of one queue. */
-#define TURN_REQUESTS 16
-#define TURN_LINK     128
-#define TURN_CHAINS   64
-
 static bool name_is_good(const char *name)
 {
 	size_t n = strlen(name);
@@ -164,6 +159,26 @@ int machine_add_bus(struct machine *m, uint8_t number, uint8_t parent,
 	return err;
 }
 
+unsigned int machine_vectors_bound(const struct machine *m)
+{
+	unsigned int n = 0;
+
+	for (const struct function *f = m->functions; f; f = f->next)
+		n += f->nr_bound;
+	return n;
+}
+
+unsigned int machine_lines_bound(const struct machine *m)
+{
+	unsigned int n = 0;
+
+	for (const struct function *f = m->functions; f; f = f->next)
+		n += f->intx.fd >= 0;
+	for (unsigned int i = 0; i < MACHINE_GSIS; i++)
+		n += m->interrupts.eventfd[i].fd >= 0;
+	return n;
+}
+
 /* Where interrupts go, whether a function leads there or not: numbers that
  * somebody has, the controller, the rings. */
 static int graph_controller(struct machine *m, struct irq_graph *g)
@@ -218,11 +233,11 @@ void machine_publish_windows(struct machine *m)
 /* How many requests there were. */
 static unsigned int lane_turn(struct link *l, unsigned int lane)
 {
-	struct msg_access req[TURN_REQUESTS];
+	struct msg_access req[MACHINE_TURN_REQUESTS];
 	uint64_t value;
 	unsigned int n;
 
-	n = channel_take(l->channel, lane, req, TURN_REQUESTS);
+	n = channel_take(l->channel, lane, req, MACHINE_TURN_REQUESTS);
 	for (unsigned int i = 0; i < n; i++) {
 		link_access(l, &req[i], &value);
 		if (req[i].op != MSG_POSTED)
@@ -231,20 +246,24 @@ static unsigned int lane_turn(struct link *l, unsigned int lane)
 	return n;
 }
 
-/* The lanes of @found from @first on, then those before; the turn's share of
- * one link ends it, and the next turn begins with the lane after. */
+/* The lanes of @found, and those that the turn before had no time for, from
+ * where that one ended; the turn's share of one link ends this one.  Without
+ * that memory a look at some rings a turn would meet the same lanes first each
+ * time round, and the others never had theirs. */
 static bool lanes_turn(struct link *l, uint64_t found)
 {
-	uint64_t later = found & (~0ull << l->next_lane);
+	uint64_t later, left = found | l->left;
 	unsigned int done = 0, lane;
 
-	while (found && done < TURN_LINK) {
-		lane = (unsigned int)__builtin_ctzll(later ? later : found);
+	later = left & (~0ull << l->next_lane);
+	while (left && done < MACHINE_TURN_LINK) {
+		lane = (unsigned int)__builtin_ctzll(later ? later : left);
 		later &= ~BIT_ULL(lane);
-		found &= ~BIT_ULL(lane);
+		left &= ~BIT_ULL(lane);
 		done += lane_turn(l, lane);
 		l->next_lane = (lane + 1) % PCIRING_MAX_LANES;
 	}
+	l->left = left;
 	return done > 0;
 }
 
@@ -271,11 +290,25 @@ static bool link_turn(struct link *l)
 	uint64_t found = channel_look(l->channel);
 	bool did = false;
 
-	if (found)
+	if (found | l->left)
 		did = lanes_turn(l, found);
-	if (unlikely(l->ring.backlog) && channel_irq_room(l->channel))
+	if (unlikely(l->ring.backlog) && !channel_broken(l->channel) &&
+	    channel_irq_room(l->channel))
 		did |= link_retry(l);
 	return did;
+}
+
+/* The end of a link's turn: whatever it sent has its wake-up, and a lie that
+ * was found, by whoever used the channel, is told. */
+static void link_turned(struct link *l)
+{
+	if (likely(!channel_broken(l->channel))) {
+		channel_irq_wake(l->channel);
+	} else if (!l->broken) {
+		l->broken = true;
+		if (l->ops && l->ops->broken)
+			l->ops->broken(l);
+	}
 }
 
 static bool functions_turn(struct machine *m)
@@ -290,7 +323,7 @@ static bool functions_turn(struct machine *m)
 	for (; f; f = next) {
 		next = f->next_active;
 		f->active = false;
-		if (virtio_run(&f->vp.virtio, TURN_CHAINS))
+		if (virtio_run(&f->vp.virtio, MACHINE_TURN_CHAINS))
 			function_activate(f);
 	}
 	return true;
@@ -304,7 +337,7 @@ bool machine_turn(struct machine *m)
 		did |= link_turn(l);
 	did |= functions_turn(m);
 	for (struct link *l = m->links; l; l = l->next)
-		channel_irq_wake(l->channel);
+		link_turned(l);
 	return did;
 }
 
@@ -313,7 +346,9 @@ bool machine_sleep(struct machine *m)
 	bool work = m->active_head != NULL;
 
 	for (struct link *l = m->links; l; l = l->next) {
-		channel_irq_wake(l->channel);
+		link_turned(l);
+		if (l->broken)
+			continue;
 		channel_sleep(l->channel);
 		work |= channel_has_work(l->channel) ||
 			(l->ring.backlog && channel_irq_room(l->channel));

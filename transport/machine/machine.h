@@ -11,6 +11,9 @@
  * to at most one link; without one it has no memory and nobody to interrupt.
  * When a link ends, its functions are reset and everything it lent is gone.
  *
+ * A link whose client wrote what none of ours could have written is broken: its
+ * owner is told once and detaches it, and until then nothing of it is served.
+ *
  * Turn      machine_turn() takes requests from every lane (bounded), serves
  *           queues with work (bounded), retries interrupts that found no room.
  *           Its cost grows with links and with active functions only
@@ -31,6 +34,12 @@
 #define MACHINE_NAME_MAX  PCIRING_NAME_MAX
 #define MACHINE_ECAM_BASE 0xe0000000ull /* bus 0, for clients by address */
 
+/* Requests of one lane, and of one link, in one turn; the link's last lane may
+ * go beyond by its own share.  Chains of one queue. */
+#define MACHINE_TURN_REQUESTS 16
+#define MACHINE_TURN_LINK     128
+#define MACHINE_TURN_CHAINS   64
+
 struct machine;
 struct link;
 
@@ -45,6 +54,7 @@ struct function {
 	struct sink_eventfd eventfds;	/* vectors bound by the link */
 	struct irq_line line;		/* INTx of its own, not the root's: */
 	struct sink_line intx;		/* for a link of it alone, or remote */
+	uint16_t nr_bound;		/* of eventfds: vectors with one */
 	char line_name[16];
 	struct function *next;	      /* in the machine's list */
 	struct function *next_active; /* in the machine's work list */
@@ -63,13 +73,22 @@ struct link_stats {
 	uint64_t refused; /* outside the link's scope */
 };
 
+/* News of a link, told on the loop; each may be NULL. */
+struct link_ops {
+	/* Its client was found lying: it is not served any more.  Once. */
+	void (*broken)(struct link *l);
+};
+
 struct link {
 	struct machine *machine; /* borrowed */
 	struct channel *channel; /* owned by who attached it */
 	uint16_t scope;		 /* PCIRING_SCOPE_* */
 	uint16_t bdf;		 /* if scoped to a function */
 	bool remote;		 /* PCIRING_IRQ_REMOTE */
-	uint32_t next_lane;	 /* fairness: where the next turn begins */
+	bool broken;		 /* by its client; waits to be detached */
+	const struct link_ops *ops;
+	uint32_t next_lane; /* fairness: where the next turn begins */
+	uint64_t left;	    /* lanes that had no time in this one */
 	struct gpa_map map;
 	struct sink_ring ring;
 	struct link_stats stats;
@@ -128,6 +147,7 @@ struct link_options {
 	uint16_t bdf;	  /* if scoped to a function */
 	bool remote;	  /* PCIRING_IRQ_REMOTE */
 	uint16_t irqchip; /* PCIRING_IRQCHIP_*; scope machine, not remote */
+	const struct link_ops *ops; /* or NULL */
 };
 
 /*
@@ -158,6 +178,14 @@ int link_unmap(struct link *l, uint64_t gpa, uint64_t size,
  * descriptor replaced (-1 none), for the caller to close.  -ENOENT, -ERANGE. */
 int link_bind(struct link *l, uint16_t bdf, unsigned int vector, int fd,
 	      int *old);
+/* How many of vectors @start to @start + @count - 1 have a descriptor. */
+unsigned int link_bound(const struct link *l, uint16_t bdf, unsigned int start,
+			unsigned int count);
+/* Vectors, and lines, of all functions that have a descriptor. */
+unsigned int machine_vectors_bound(const struct machine *m);
+unsigned int machine_lines_bound(const struct machine *m);
+/* Whether that line of @l has one. */
+bool link_line_bound(const struct link *l, unsigned int kind, uint32_t number);
 /* PCIRING_IRQ_*; -ENOENT, -ERANGE, -EINVAL. */
 int link_irq_control(struct link *l, uint16_t bdf, unsigned int start,
 		     unsigned int count, unsigned int action);
