@@ -96,12 +96,14 @@ static void print_machine(const json_t *m)
 		{ "REFUSED", "refused" },   { "BAD", "bad_requests" },
 	};
 	const char *name = json_string_value(json_object_get(m, "machine"));
-	json_t *f;
+	json_t *f, *broken = json_object_get(m, "links_broken");
 	size_t i;
 
 	printf("machine %s, loop %" JSON_INTEGER_FORMAT "\n", name ? name : "-",
 	       json_integer_value(json_object_get(m, "loop")));
 	print_rows(json_object_get(m, "links"), "", links, ARRAY_SIZE(links));
+	if (json_integer_value(json_object_get(broken, "total")))
+		print_numbers("links broken by their clients", broken);
 	json_array_foreach(json_object_get(m, "functions"), i, f)
 		print_function(f);
 }

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ struct attach_conn {
 	struct attach_server *server;
 	struct control_source source; /* owns its descriptor */
 	uint64_t born_ms;
+	bool stranger; /* may not attach */
 	struct attachment *attachment;
 	struct watcher *watcher;
 	struct attach_conn *next;
@@ -37,6 +39,7 @@ static void conn_close(struct attach_conn *c)
 		p = &(*p)->next;
 	*p = c->next;
 	c->server->nr_conns--;
+	c->server->nr_strangers -= c->stranger;
 	control_remove(c->server->control, &c->source);
 	if (c->attachment) {
 		log_limited(LOG_INFO, "%s: \"%s\" (pid %d) detached",
@@ -92,11 +95,14 @@ static int hello_attach(struct attach_conn *c, struct service_machine *m,
 			const struct msg_hello *hello,
 			struct msg_hello_reply *reply, int fds[MSG_NR_FDS])
 {
+	const struct attachment_options opt = {
+		.control = c->server->control,
+		.broken_fd = c->server->broken.fd,
+		.pid = peer_pid(c->source.fd),
+	};
 	struct channel *ch;
-	int err;
+	int err = attachment_create(m, hello, &opt, &c->attachment);
 
-	err = attachment_create(m, c->server->control, hello,
-				peer_pid(c->source.fd), &c->attachment);
 	if (err)
 		return err;
 	ch = &c->attachment->channel;
@@ -115,6 +121,8 @@ static int hello_enter(struct attach_conn *c, const struct msg_hello *hello,
 {
 	struct service_machine *m;
 
+	if (c->stranger)
+		return -EACCES;
 	if (hello->major != PCIRING_VERSION_MAJOR)
 		return -EPROTONOSUPPORT;
 	if (!memchr(hello->machine, '\0', sizeof(hello->machine)))
@@ -297,7 +305,7 @@ static void conn_ready(struct control_source *s, uint32_t events)
 
 /* ---- The listening socket --------------------------------------------------------- */
 
-static int conn_open(struct attach_server *s, int fd)
+static int conn_open(struct attach_server *s, int fd, bool stranger)
 {
 	struct attach_conn *c = calloc(1, sizeof(*c));
 	int err;
@@ -314,19 +322,22 @@ static int conn_open(struct attach_server *s, int fd)
 		free(c);
 		return err;
 	}
+	c->stranger = stranger;
 	c->next = s->conns;
 	s->conns = c;
 	s->nr_conns++;
+	s->nr_strangers += stranger;
 	return 0;
 }
 
 /* Room for one more.  Whoever connects and stays silent must not keep others
  * out: at the limit the one that has been silent longest goes. */
-static bool make_room(struct attach_server *s)
+static bool make_room(struct attach_server *s, int fd)
 {
 	struct attach_conn *oldest = NULL;
 
-	if (s->nr_conns < ATTACH_MAX_CONNS)
+	if (s->nr_conns < ATTACH_MAX_CONNS &&
+	    budget_fd(&s->service->budget, fd))
 		return true;
 	/* The newest is first. */
 	for (struct attach_conn *c = s->conns; c; c = c->next)
@@ -353,6 +364,7 @@ static void listen_ready(struct control_source *source, uint32_t events)
 {
 	struct attach_server *s =
 		container_of(source, struct attach_server, listen);
+	bool stranger;
 	int fd;
 
 	(void)events;
@@ -361,17 +373,50 @@ static void listen_ready(struct control_source *source, uint32_t events)
 		accept_failed(s, errno);
 		return;
 	}
-	if (!peer_may_enter(fd)) {
-		log_limited(LOG_WARN, "attach: another user was turned away");
-	} else if (!make_room(s)) {
-		log_limited(LOG_WARN, "attach: more than %u connections",
-			    ATTACH_MAX_CONNS);
-	} else if (!conn_open(s, fd)) {
+	stranger = !peer_may_enter(fd, &s->service->access);
+	if (stranger) {
+		s->service->attach.refused++;
+		log_limited(LOG_WARN,
+			    "attach: user %d (pid %d) was turned away "
+			    "(--allow-uid or --allow-gid lets him in)",
+			    peer_uid(fd), peer_pid(fd));
+		/* One by one they are told why; a crowd of them is not. */
+		if (s->nr_strangers < ATTACH_STRANGERS && make_room(s, fd) &&
+		    !conn_open(s, fd, true))
+			return;
+	} else if (!make_room(s, fd)) {
+		s->service->attach.refused++;
+		log_limited(LOG_WARN,
+			    "attach: refused: %u connections are all there can "
+			    "be (%u, and what ulimit -n allows)",
+			    s->nr_conns, ATTACH_MAX_CONNS);
+	} else if (!conn_open(s, fd, false)) {
 		s->service->attach.accepted++;
 		return;
+	} else {
+		s->service->attach.refused++;
 	}
-	s->service->attach.refused++;
 	close(fd);
+}
+
+/* ---- Links that broke -------------------------------------------------------------- */
+
+static void links_broke(struct control_source *source, uint32_t events)
+{
+	struct attach_server *s =
+		container_of(source, struct attach_server, broken);
+	struct attach_conn *c, *next;
+	uint64_t count;
+
+	(void)events;
+	/* Read first: a link that breaks from now on signals again. */
+	if (read(source->fd, &count, sizeof(count)) < 0)
+		return;
+	for (c = s->conns; c; c = next) {
+		next = c->next;
+		if (c->attachment && attachment_broken(c->attachment))
+			conn_close(c);
+	}
 }
 
 static void tick(struct control_tick *t)
@@ -402,13 +447,29 @@ int attach_server_init(struct attach_server *s, struct control *control,
 		.listen = { .fd = fd,
 			    .events = EPOLLIN,
 			    .ready = listen_ready },
+		.broken = { .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+			    .events = EPOLLIN,
+			    .ready = links_broke },
 		.tick = { .tick = tick },
 	};
-	if (fcntl(fd, F_SETFL, O_NONBLOCK))
-		return -errno;
+	if (s->broken.fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK)) {
+		err = -errno;
+		goto close_broken;
+	}
+	err = control_add(control, &s->broken);
+	if (err)
+		goto close_broken;
 	err = control_add(control, &s->listen);
-	if (!err)
-		control_add_tick(control, &s->tick);
+	if (err)
+		goto remove_broken;
+	control_add_tick(control, &s->tick);
+	return 0;
+
+remove_broken:
+	control_remove(control, &s->broken);
+close_broken:
+	if (s->broken.fd >= 0)
+		close(s->broken.fd);
 	return err;
 }
 
@@ -418,6 +479,8 @@ void attach_server_fini(struct attach_server *s)
 		conn_close(s->conns);
 	control_remove(s->control, &s->listen);
 	fd_discard(s->listen.fd);
+	control_remove(s->control, &s->broken);
+	close(s->broken.fd);
 }
 
 /* ---- What the service tells us ------------------------------------------------------ */

@@ -7,12 +7,14 @@
  * of its connection is read.  End of file, a packet that makes no sense, or
  * answers that nobody reads end it, and with it all that it held.
  *
- * Limits    ATTACH_MAX_CONNS connections, of which a silent one makes room for
- *           the next that comes; ATTACH_BATCH packets of one before
+ * Limits    ATTACH_MAX_CONNS connections, or as many as there are descriptors,
+ *           of which a silent one makes room for the next that comes;
+ *           ATTACH_STRANGERS of those who may not attach, and are told so in
+ *           answer to their hello; ATTACH_BATCH packets of one before
  *           the others have their turn; ATTACH_HELLO_MS to say hello
  * Threads   the control thread, which never waits for a client
- * Trust     only root and our own user get in; what they send is hostile all
- *           the same
+ * Trust     only root, our own user and whom the operator named get in; what
+ *           they send is hostile all the same
  */
 #ifndef APPS_PCIRINGD_ATTACH_SERVER_H
 #define APPS_PCIRINGD_ATTACH_SERVER_H
@@ -21,6 +23,7 @@
 #include "apps/pciringd/service.h"
 
 #define ATTACH_MAX_CONNS 1024
+#define ATTACH_STRANGERS 16
 #define ATTACH_BATCH	 16
 #define ATTACH_HELLO_MS	 10000
 
@@ -30,9 +33,10 @@ struct attach_server {
 	struct control *control;      /* borrowed */
 	struct service *service;      /* borrowed */
 	struct control_source listen; /* owns its descriptor */
+	struct control_source broken; /* owns its eventfd: a link broke */
 	struct control_tick tick;
 	struct attach_conn *conns;
-	unsigned int nr_conns;
+	unsigned int nr_conns, nr_strangers;
 };
 
 /* What the service is to call, with the server as its context. */

@@ -16,6 +16,56 @@
 /* Regions that one call takes away: it bounds how long a turn waits. */
 #define UNMAP_BATCH 64
 
+/* ---- Links that break ----------------------------------------------------- */
+
+/* On the loop, once. */
+static void link_broke(struct link *l)
+{
+	struct attachment *a = container_of(l, struct attachment, link);
+	const uint64_t one = 1;
+
+	/* K1: pairs with C1.  The eventfd is ours alone: it cannot block. */
+	atomic_store_explicit(&a->told, true, memory_order_release);
+	if (write(a->broken_fd, &one, sizeof(one)) < 0)
+		assert(errno == EAGAIN); /* full is as good as written */
+}
+
+static const struct link_ops link_ops = {
+	.broken = link_broke,
+};
+
+bool attachment_broken(const struct attachment *a)
+{
+	/* C1: pairs with K1. */
+	return atomic_load_explicit(&a->told, memory_order_acquire);
+}
+
+const char *attachment_fault(enum channel_fault why)
+{
+	static const char *const words[CHANNEL_NR_FAULTS] = {
+		[CHANNEL_FORGED_INDEX] = "forged_index",
+		[CHANNEL_BAD_REQUEST] = "bad_request",
+	};
+
+	return why < CHANNEL_NR_FAULTS && words[why] ? words[why] : "other";
+}
+
+/* Detached: the channel is the control thread's. */
+static void count_broken(struct attachment *a)
+{
+	struct service_machine *m = a->machine;
+	enum channel_fault why = channel_broken(&a->channel);
+
+	if (why == CHANNEL_WHOLE)
+		return;
+	m->links_broken[CHANNEL_WHOLE]++;
+	m->links_broken[why]++;
+	m->service->attach.links_broken[CHANNEL_WHOLE]++;
+	m->service->attach.links_broken[why]++;
+	log_limited(LOG_WARN, "%s: \"%s\" (pid %d) broke its link: %s",
+		    m->machine->name, a->name, a->pid, attachment_fault(why));
+}
+
 /* ---- Coming and going ----------------------------------------------------- */
 
 struct attach_call {
@@ -33,6 +83,7 @@ static void attach(void *arg)
 		.bdf = c->hello->function,
 		.remote = c->hello->interrupts == PCIRING_IRQ_REMOTE,
 		.irqchip = c->hello->irqchip,
+		.ops = &link_ops,
 	};
 
 	c->err = link_attach(c->a->machine->machine, &c->a->link,
@@ -70,38 +121,98 @@ static int check_hello(const struct msg_hello *hello)
 	return 0;
 }
 
-int attachment_create(struct service_machine *m, struct control *control,
-		      const struct msg_hello *hello, int pid,
+static int check_limits(struct service_machine *m, unsigned int lanes)
+{
+	const struct service_limits *l = &m->service->limits;
+	struct service_budget *b = &m->service->budget;
+	const char *name = m->machine->name;
+
+	if (m->nr_attachments >= l->attachments)
+		return limits_refuse(b, name, l->attachments, "attachments",
+				     "--max-attachments");
+	if (!range_inside(m->nr_lanes, lanes, l->lanes))
+		return limits_refuse(b, name, l->lanes, "lanes", "--max-lanes");
+	if (!budget_maps(b, attachment_mappings(lanes)))
+		return budget_refuse_maps(b, name);
+	return 0;
+}
+
+static int attachment_channel(struct attachment *a,
+			      const struct msg_hello *hello)
+{
+	struct service_machine *m = a->machine;
+	struct service_budget *b = &m->service->budget;
+	int err = channel_create(&a->channel, hello->lanes, m->machine->epoch);
+
+	if (err)
+		return err;
+	if (!budget_fd(b, a->channel.fd) || !budget_fd(b, a->channel.kick_fd)) {
+		channel_fini(&a->channel);
+		return budget_refuse_fd(b, m->machine->name);
+	}
+	if (hello->features & MSG_FEATURE_MAILBOX)
+		channel_use_mailbox(&a->channel);
+	return 0;
+}
+
+static void attachment_enter(struct attachment *a)
+{
+	struct service_machine *m = a->machine;
+
+	a->next = m->attachments;
+	m->attachments = a;
+	m->nr_attachments++;
+	m->nr_lanes += a->channel.geo.lanes;
+	m->service->budget.mappings +=
+		attachment_mappings(a->channel.geo.lanes);
+}
+
+static void attachment_leave(struct attachment *a)
+{
+	struct service_machine *m = a->machine;
+	struct attachment **p = &m->attachments;
+
+	while (*p != a)
+		p = &(*p)->next;
+	*p = a->next;
+	m->nr_attachments--;
+	m->nr_lanes -= a->channel.geo.lanes;
+	m->service->budget.mappings -=
+		attachment_mappings(a->channel.geo.lanes);
+}
+
+int attachment_create(struct service_machine *m, const struct msg_hello *hello,
+		      const struct attachment_options *opt,
 		      struct attachment **out)
 {
 	struct attachment *a;
 	int err = check_hello(hello);
 
+	if (!err)
+		err = check_limits(m, hello->lanes);
 	if (err)
 		return err;
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return -ENOMEM;
 	a->machine = m;
-	a->pid = pid;
+	a->pid = opt->pid;
+	a->broken_fd = opt->broken_fd;
 	a->irqchip = hello->irqchip;
 	a->watches = (struct line_watches){
-		.control = control,
+		.control = opt->control,
 		.machine = m,
 		.link = &a->link,
 	};
 	snprintf(a->name, sizeof(a->name), "%.*s", PCIRING_NAME_MAX - 1,
 		 hello->name);
-	err = channel_create(&a->channel, hello->lanes, m->machine->epoch);
+	err = attachment_channel(a, hello);
 	if (err)
 		goto free_attachment;
-	if (hello->features & MSG_FEATURE_MAILBOX)
-		channel_use_mailbox(&a->channel);
 	err = attachment_link(a, hello);
 	if (err)
 		goto fini_channel;
-	a->next = m->attachments;
-	m->attachments = a;
+	attachment_enter(a);
 	*out = a;
 	return 0;
 
@@ -110,6 +221,14 @@ fini_channel:
 free_attachment:
 	free(a);
 	return err;
+}
+
+/* One user less of @file; the last one unmaps it. */
+static void put_file(struct service_machine *m, struct gpa_file *file)
+{
+	if (file->users == 1)
+		m->service->budget.mappings -= LIMITS_FILE;
+	gpa_files_put(&m->files, file);
 }
 
 static void detach(void *arg)
@@ -122,18 +241,16 @@ static void detach(void *arg)
 void attachment_destroy(struct attachment *a)
 {
 	struct service_machine *m = a->machine;
-	struct attachment **p = &m->attachments;
 	struct gpa_region r;
 
-	while (*p != a)
-		p = &(*p)->next;
-	*p = a->next;
+	attachment_leave(a);
 	line_watch_close_all(&a->watches);
 	service_run(m, detach, a);
 	loop_unwatch(m->loop, a->channel.kick_fd);
+	count_broken(a);
 	while (link_take_region(&a->link, &r))
 		if (r.file)
-			gpa_files_put(&m->files, r.file);
+			put_file(m, r.file);
 	channel_fini(&a->channel);
 	free(a);
 }
@@ -157,6 +274,8 @@ static int check_map(const struct attachment *a, const struct msg_dma *dma,
 		     int fd)
 {
 	const struct service_limits *limits = &a->machine->service->limits;
+	struct service_budget *b = &a->machine->service->budget;
+	const char *name = a->machine->machine->name;
 
 	if (dma->flags & ~(PCIRING_DMA_READ | PCIRING_DMA_WRITE))
 		return -EINVAL;
@@ -164,24 +283,74 @@ static int check_map(const struct attachment *a, const struct msg_dma *dma,
 		return -EINVAL;
 	/* Only loop calls change it, and this thread makes them. */
 	if (a->link.map.nr >= limits->regions)
-		return -ENOSPC;
+		return limits_refuse(b, name, limits->regions, "regions",
+				     "--max-regions");
 	if (fd >= 0 && !range_inside(a->bytes, dma->size, limits->bytes))
-		return -ENOSPC;
+		return limits_refuse(b, name, limits->bytes,
+				     "bytes of guest memory", "--max-memory");
 	return 0;
+}
+
+unsigned int attachment_files(const struct service_machine *m)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < GPA_MAX_FILES; i++)
+		n += m->files.file[i].users > 0;
+	return n;
+}
+
+/* A file that is mapped already costs nothing; a new one has just been mapped,
+ * and goes again if it is one too many. */
+static int check_file(struct service_machine *m, const struct gpa_file *file)
+{
+	const struct service_limits *limits = &m->service->limits;
+	struct service_budget *b = &m->service->budget;
+
+	if (file->users > 1)
+		return 0;
+	if (attachment_files(m) > limits->files)
+		return limits_refuse(b, m->machine->name, limits->files,
+				     "files of guest memory", "--max-files");
+	if (!budget_maps(b, LIMITS_FILE))
+		return budget_refuse_maps(b, m->machine->name);
+	b->mappings += LIMITS_FILE;
+	return 0;
+}
+
+static int get_file(struct service_machine *m, const struct msg_dma *dma,
+		    int fd, struct gpa_file **file)
+{
+	int err = gpa_files_get(&m->files, fd, dma->offset, dma->size,
+				dma->flags & PCIRING_DMA_WRITE, file);
+
+	if (err == -ENOSPC) {
+		/* Either of the two; more files than 64 there cannot be. */
+		m->service->budget.refusals++;
+		log_limited(LOG_WARN,
+			    "%s: refused: files of guest memory beyond %u, or "
+			    "%llu bytes of them (--max-memory allows more)",
+			    m->machine->name, GPA_MAX_FILES,
+			    (unsigned long long)m->files.most);
+	}
+	if (err)
+		return err;
+	err = check_file(m, *file);
+	if (err)
+		gpa_files_put(&m->files, *file);
+	return err;
 }
 
 int attachment_dma_map(struct attachment *a, const struct msg_dma *dma, int fd)
 {
 	struct map_call c = { .link = &a->link };
-	struct gpa_files *files = &a->machine->files;
 	struct gpa_file *file = NULL;
 	int err = check_map(a, dma, fd);
 
 	if (err)
 		return err;
 	if (fd >= 0) {
-		err = gpa_files_get(files, fd, dma->offset, dma->size,
-				    dma->flags & PCIRING_DMA_WRITE, &file);
+		err = get_file(a->machine, dma, fd, &file);
 		if (err)
 			return err;
 	}
@@ -195,7 +364,7 @@ int attachment_dma_map(struct attachment *a, const struct msg_dma *dma, int fd)
 	};
 	service_run(a->machine, map, &c);
 	if (file && c.err)
-		gpa_files_put(files, file);
+		put_file(a->machine, file);
 	if (file && !c.err)
 		a->bytes += dma->size;
 	return c.err;
@@ -245,7 +414,7 @@ int attachment_dma_unmap(struct attachment *a, const struct msg_dma *dma)
 		for (unsigned int i = 0; i < c.nr; i++) {
 			if (!c.removed[i].file)
 				continue;
-			gpa_files_put(&a->machine->files, c.removed[i].file);
+			put_file(a->machine, c.removed[i].file);
 			a->bytes -= c.removed[i].size;
 		}
 	} while (c.all && a->link.map.nr);
@@ -290,183 +459,4 @@ int attachment_reset(struct attachment *a, uint16_t bdf)
 
 	service_run(a->machine, reset, &c);
 	return c.err;
-}
-
-/* ---- Interrupts ------------------------------------------------------------- */
-
-struct bind_call {
-	struct link *link;
-	const struct msg_irq_bind *bind;
-	const int *fds;
-	int *old; /* bind->count descriptors, -1 none */
-	int err;
-};
-
-static void bind_vectors(void *arg)
-{
-	struct bind_call *c = arg;
-	const struct msg_irq_bind *b = c->bind;
-	struct pciring_function_info info;
-	unsigned int next = 0;
-
-	/* All or nothing: the range is judged before the first vector. */
-	c->err = link_info(c->link, b->function, &info);
-	if (!c->err && !range_inside(b->start, b->count, info.msix_vectors))
-		c->err = -ERANGE;
-	for (unsigned int i = 0; !c->err && i < b->count; i++)
-		c->err = link_bind(c->link, b->function, b->start + i,
-				   i < MSG_MAX_FDS && b->bound & BIT(i)
-					   ? c->fds[next++]
-					   : -1,
-				   &c->old[i]);
-}
-
-static int check_bind(const struct msg_irq_bind *b, const int *fds,
-		      unsigned int nr_fds)
-{
-	if (b->count > MSI_MAX_VECTORS)
-		return -ERANGE;
-	if (b->bound && b->count > MSG_MAX_FDS)
-		return -EINVAL;
-	if (b->bound && b->bound >> b->count)
-		return -EINVAL;
-	if ((unsigned int)__builtin_popcount(b->bound) != nr_fds)
-		return -EINVAL;
-	for (unsigned int i = 0; i < nr_fds; i++)
-		/* What the sink could only count as failures later. */
-		if (!fd_is_eventfd(fds[i]))
-			return -EINVAL;
-	return 0;
-}
-
-int attachment_irq_bind(struct attachment *a, const struct msg_irq_bind *bind,
-			const int *fds, unsigned int nr_fds)
-{
-	struct bind_call c = { .link = &a->link, .bind = bind, .fds = fds };
-	int err = check_bind(bind, fds, nr_fds);
-
-	if (err)
-		return err;
-	c.old = malloc((bind->count + 1u) * sizeof(*c.old));
-	if (!c.old)
-		return -ENOMEM;
-	for (unsigned int i = 0; i < bind->count; i++)
-		c.old[i] = -1;
-	service_run(a->machine, bind_vectors, &c);
-	for (unsigned int i = 0; i < bind->count; i++)
-		if (c.old[i] >= 0)
-			close(c.old[i]);
-	free(c.old);
-	return c.err;
-}
-
-struct irq_call {
-	struct link *link;
-	const struct msg_irq_bind *control;
-	int err;
-};
-
-static void control_vectors(void *arg)
-{
-	struct irq_call *c = arg;
-	const struct msg_irq_bind *m = c->control;
-
-	c->err = link_irq_control(c->link, m->function, m->start, m->count,
-				  m->action);
-}
-
-int attachment_irq_control(struct attachment *a,
-			   const struct msg_irq_bind *control)
-{
-	struct irq_call c = { .link = &a->link, .control = control };
-
-	service_run(a->machine, control_vectors, &c);
-	return c.err;
-}
-
-/* ---- Lines -------------------------------------------------------------------- */
-
-struct line_call {
-	struct link *link;
-	const struct msg_line *line;
-	int fd, old;
-	int err;
-};
-
-static int check_line(const struct msg_line *b, const int *fds,
-		      unsigned int nr_fds)
-{
-	if (b->kind > PCIRING_LINE_GSI ||
-	    b->bound & ~(MSG_LINE_TRIGGER | MSG_LINE_RESAMPLE))
-		return -EINVAL;
-	/* What would be resampled is what was signalled. */
-	if (b->bound == MSG_LINE_RESAMPLE)
-		return -EINVAL;
-	if ((unsigned int)__builtin_popcount(b->bound) != nr_fds)
-		return -EINVAL;
-	/* Even to ask another kind of file whether it is ready may wait. */
-	for (unsigned int i = 0; i < nr_fds; i++)
-		if (fd_is_eventfd(fds[i]) <= 0)
-			return -EINVAL;
-	return 0;
-}
-
-static void bind_line(void *arg)
-{
-	struct line_call *c = arg;
-
-	c->err = link_line_bind(c->link, c->line->kind, c->line->number, c->fd,
-				&c->old);
-}
-
-int attachment_line_bind(struct attachment *a, const struct msg_line *bind,
-			 const int *fds, unsigned int nr_fds)
-{
-	struct line_call c = { .link = &a->link,
-			       .line = bind,
-			       .fd = nr_fds ? fds[0] : -1,
-			       .old = -1 };
-	struct line_watch *watch = NULL;
-	int err = check_line(bind, fds, nr_fds);
-
-	/* Watched first: that can fail, and changes nothing for the line. */
-	if (!err && nr_fds == 2)
-		err = line_watch_open(&a->watches, bind->kind, bind->number,
-				      fds[0], fds[1], &watch);
-	if (err)
-		return err;
-	service_run(a->machine, bind_line, &c);
-	if (c.err) {
-		if (watch)
-			line_watch_cancel(watch);
-		return c.err;
-	}
-	line_watch_commit(&a->watches, bind->kind, bind->number, watch);
-	if (c.old >= 0)
-		close(c.old);
-	return 0;
-}
-
-static void control_line(void *arg)
-{
-	struct line_call *c = arg;
-	const struct msg_line *m = c->line;
-
-	c->err = link_line_control(c->link, m->kind, m->number, m->action);
-}
-
-int attachment_line_control(struct attachment *a,
-			    const struct msg_line *control)
-{
-	struct line_call c = { .link = &a->link, .line = control };
-
-	if (control->kind > PCIRING_LINE_GSI)
-		return -EINVAL;
-	service_run(a->machine, control_line, &c);
-	return c.err;
-}
-
-void attachment_function_gone(struct attachment *a, uint16_t bdf)
-{
-	line_watch_commit(&a->watches, PCIRING_LINE_INTX, bdf, NULL);
 }

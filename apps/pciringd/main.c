@@ -194,6 +194,18 @@ static int open_rpc(struct daemon *d)
 	return err;
 }
 
+/* What the modes of files cannot say, the server knows (peer_may_enter()). */
+static int admit(const struct daemon *d)
+{
+	const struct peer_access *a = &d->options.access;
+
+	if (!a->nr_uids && !a->nr_gids)
+		return 0;
+	return rundir_admit(&d->dir, !a->nr_uids && a->nr_gids == 1
+					     ? a->gid[0]
+					     : (gid_t)-1);
+}
+
 static int open_attach(struct daemon *d)
 {
 	int err, fd;
@@ -202,7 +214,10 @@ static int open_attach(struct daemon *d)
 	fd = attach_listen(d->dir.attach, 0600);
 	if (fd < 0)
 		return fd;
-	err = attach_server_init(&d->attach, &d->control, &d->service, fd);
+	err = admit(d);
+	if (!err)
+		err = attach_server_init(&d->attach, &d->control, &d->service,
+					 fd);
 	if (err)
 		close(fd);
 	return err;
@@ -255,6 +270,7 @@ static int run_with_eal(struct daemon *d)
 	service_init(&d->service, d->loop, d->nr_loops);
 	d->service.dir = d->dir.path;
 	d->service.limits = d->options.limits;
+	d->service.access = d->options.access;
 	err = apply_config(d);
 	if (!err)
 		err = serve(d);
@@ -300,7 +316,7 @@ int main(int argc, char **argv)
 	/* A bad file is said at once; the number of loops is judged later. */
 	if (read_config(&d, MOST_LOOPS))
 		return EXIT_FAILURE;
-	err = rundir_open(&d.dir, d.options.dir);
+	err = rundir_open(&d.dir, d.options.dir, d.options.shared_dir);
 	if (err)
 		return EXIT_FAILURE;
 	err = run_in_dir(&d);

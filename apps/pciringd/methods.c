@@ -73,13 +73,33 @@ static json_t *loop_list(const struct service *s)
 	return list;
 }
 
-static json_t *attach_stats(const struct service_attach_stats *a)
+static json_t *attach_stats(const struct service *s)
 {
-	return json_pack(
-		"{sI sI sI sI sI sI}", "accepted", (json_int_t)a->accepted,
-		"refused", (json_int_t)a->refused, "hellos",
-		(json_int_t)a->hellos, "broken", (json_int_t)a->broken, "slow",
-		(json_int_t)a->slow, "silent", (json_int_t)a->silent);
+	const struct service_attach_stats *a = &s->attach;
+
+	return json_pack("{sI sI sI sI sI sI sI so}", "accepted",
+			 (json_int_t)a->accepted, "refused",
+			 (json_int_t)a->refused, "hellos",
+			 (json_int_t)a->hellos, "broken", (json_int_t)a->broken,
+			 "slow", (json_int_t)a->slow, "silent",
+			 (json_int_t)a->silent, "limited",
+			 (json_int_t)s->budget.refusals, "links_broken",
+			 stats_links_broken(a->links_broken));
+}
+
+static json_t *limits_json(const struct service *s)
+{
+	const struct service_limits *l = &s->limits;
+
+	return json_pack("{sI sI sI sI sI sI sI sI sI sI}", "regions",
+			 (json_int_t)l->regions, "bytes", (json_int_t)l->bytes,
+			 "attachments", (json_int_t)l->attachments, "lanes",
+			 (json_int_t)l->lanes, "files", (json_int_t)l->files,
+			 "vectors", (json_int_t)l->vectors, "lines",
+			 (json_int_t)l->lines, "mappings",
+			 (json_int_t)s->budget.mappings, "most_mappings",
+			 (json_int_t)s->budget.most_mappings, "most_fds",
+			 (json_int_t)s->budget.most_fds);
 }
 
 static json_t *service_info(void *ctx, json_t *params, struct service_error *e)
@@ -89,13 +109,13 @@ static json_t *service_info(void *ctx, json_t *params, struct service_error *e)
 
 	(void)params;
 	(void)e;
-	return json_pack("{ss s[ii] si sI si so so so sI}", "version",
-			 PCIRING_VERSION, "attach_protocol",
-			 PCIRING_VERSION_MAJOR, PCIRING_VERSION_MINOR, "pid",
-			 (int)getpid(), "uptime_seconds", up, "machines",
-			 (int)s->nr_machines, "loops", loop_list(s), "devices",
-			 device_list(), "attach", attach_stats(&s->attach),
-			 "truncations", (json_int_t)gpa_truncations());
+	return json_pack(
+		"{ss s[ii] si sI si so so so so sI}", "version",
+		PCIRING_VERSION, "attach_protocol", PCIRING_VERSION_MAJOR,
+		PCIRING_VERSION_MINOR, "pid", (int)getpid(), "uptime_seconds",
+		up, "machines", (int)s->nr_machines, "loops", loop_list(s),
+		"devices", device_list(), "attach", attach_stats(s), "limits",
+		limits_json(s), "truncations", (json_int_t)gpa_truncations());
 }
 
 static json_t *help(void *ctx, json_t *params, struct service_error *e)

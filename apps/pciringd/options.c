@@ -3,6 +3,8 @@
 #include "apps/pciringd/options.h"
 
 #include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -32,13 +34,26 @@ static const char usage[] =
 	"  --idle US|off       sleep after US microseconds without work, or\n"
 	"                      poll for ever [off for a loop whose CPU is its\n"
 	"                      own by --lcores, otherwise 50]\n"
-	"  --max-regions N     guest memory regions of one attachment [%u]\n"
-	"  --max-memory BYTES  guest memory of one attachment, and the files "
-	"of\n"
-	"                      one machine, with K, M, G or T [%lluT]\n"
+	"  --allow-uid USER    who may attach beside root and our own user: a\n"
+	"                      name or number, once for each; attach.sock "
+	"then\n"
+	"                      has mode 0666, and strangers are turned away\n"
+	"  --allow-gid GROUP   the same for a group; alone, mode 0660\n"
+	"  --shared-dir        use DIR although others may write there\n"
 	"  --log-level LEVEL   error, warn, info or debug [info]\n"
 	"  --version           print the version and exit\n"
 	"  --help              print this and exit\n"
+	"\n"
+	"Limits of one attachment; more is refused, with a line that says so:\n"
+	"  --max-regions N     guest memory regions [%u]\n"
+	"  --max-memory BYTES  guest memory, and the files of a machine, with\n"
+	"                      K, M, G or T [%lluT]\n"
+	"Limits of one machine, all its attachments together:\n"
+	"  --max-attachments N [%u]\n"
+	"  --max-lanes N       lanes, one a vCPU [%u]\n"
+	"  --max-files N       distinct files of guest memory [%u]\n"
+	"  --max-vectors N     vectors bound to eventfds [%u]\n"
+	"  --max-lines N       lines bound to eventfds [%u]\n"
 	"\n"
 	"EAL options after -- are added to ours and win over them.\n"
 	"\n"
@@ -112,14 +127,67 @@ static int set_idle(struct service_options *o, const char *text)
 	return -1;
 }
 
-static int set_regions(struct service_options *o, const char *text)
+/* A limit that is a number. */
+static int set_limit(const char *option, const char *text, uint32_t most,
+		     uint32_t *limit)
 {
-	char *end;
+	char want[32], *end;
 	long n = strtol(text, &end, 10);
 
-	if (end == text || *end || n < 1 || n > GPA_MAX_REGIONS)
-		return bad("max-regions", text, "1 to 65535");
-	o->limits.regions = (uint32_t)n;
+	snprintf(want, sizeof(want), "1 to %u", most);
+	if (end == text || *end || n < 1 || n > (long)most)
+		return bad(option, text, want);
+	*limit = (uint32_t)n;
+	return -1;
+}
+
+/* Not -1, which means nobody in particular to the system. */
+static bool parse_id(const char *text, uint32_t *id)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (end == text || *end || errno || text[0] == '-' || n >= UINT32_MAX)
+		return false;
+	*id = (uint32_t)n;
+	return true;
+}
+
+static int allow_uid(struct service_options *o, const char *text)
+{
+	struct peer_access *a = &o->access;
+	const struct passwd *user;
+	uint32_t id;
+
+	if (a->nr_uids == PEER_MAX)
+		return bad("allow-uid", text, "one of 16 at most");
+	if (!parse_id(text, &id)) {
+		user = getpwnam(text);
+		if (!user)
+			return bad("allow-uid", text, "a user");
+		id = user->pw_uid;
+	}
+	a->uid[a->nr_uids++] = id;
+	return -1;
+}
+
+static int allow_gid(struct service_options *o, const char *text)
+{
+	struct peer_access *a = &o->access;
+	const struct group *group;
+	uint32_t id;
+
+	if (a->nr_gids == PEER_MAX)
+		return bad("allow-gid", text, "one of 16 at most");
+	if (!parse_id(text, &id)) {
+		group = getgrnam(text);
+		if (!group)
+			return bad("allow-gid", text, "a group");
+		id = group->gr_gid;
+	}
+	a->gid[a->nr_gids++] = id;
 	return -1;
 }
 
@@ -147,6 +215,8 @@ static int set_memory(struct service_options *o, const char *text)
 
 static int set(struct service_options *o, int c, const char *arg)
 {
+	const struct service_limits *l = &o->limits;
+
 	switch (c) {
 	case 'd':
 		return set_dir(o, arg);
@@ -162,7 +232,30 @@ static int set(struct service_options *o, int c, const char *arg)
 	case 'i':
 		return set_idle(o, arg);
 	case 'r':
-		return set_regions(o, arg);
+		return set_limit("max-regions", arg, GPA_MAX_REGIONS,
+				 &o->limits.regions);
+	case 'A':
+		return set_limit("max-attachments", arg, 256,
+				 &o->limits.attachments);
+	case 'N':
+		return set_limit("max-lanes", arg, 256 * PCIRING_MAX_LANES,
+				 &o->limits.lanes);
+	case 'F':
+		return set_limit("max-files", arg, GPA_MAX_FILES,
+				 &o->limits.files);
+	case 'V':
+		return set_limit("max-vectors", arg, 256 * MSI_MAX_VECTORS,
+				 &o->limits.vectors);
+	case 'I':
+		return set_limit("max-lines", arg, 256 + MACHINE_GSIS,
+				 &o->limits.lines);
+	case 'u':
+		return allow_uid(o, arg);
+	case 'g':
+		return allow_gid(o, arg);
+	case 's':
+		o->shared_dir = true;
+		return -1;
 	case 'm':
 		return set_memory(o, arg);
 	case 'L':
@@ -174,8 +267,9 @@ static int set(struct service_options *o, int c, const char *arg)
 		printf("pciringd %s\n", PCIRING_VERSION);
 		return 0;
 	case 'h':
-		printf(usage, o->dir, o->limits.regions,
-		       (unsigned long long)(o->limits.bytes >> 40));
+		printf(usage, o->dir, l->regions,
+		       (unsigned long long)(l->bytes >> 40), l->attachments,
+		       l->lanes, l->files, l->vectors, l->lines);
 		return 0;
 	default:
 		fputs("try pciringd --help\n", stderr);
@@ -185,14 +279,11 @@ static int set(struct service_options *o, int c, const char *arg)
 
 static void set_defaults(struct service_options *o)
 {
-	struct service defaults;
-
-	service_init(&defaults, NULL, 1);
 	*o = (struct service_options){
 		.idle_us = OPTIONS_IDLE_AUTO,
 		.log_level = LOG_INFO,
-		.limits = defaults.limits,
 	};
+	limits_default(&o->limits);
 }
 
 int service_options_parse(struct service_options *o, int argc, char **argv)
@@ -203,6 +294,14 @@ int service_options_parse(struct service_options *o, int argc, char **argv)
 		{ "check-config", required_argument, NULL, 'k' },
 		{ "lcores", required_argument, NULL, 'l' },
 		{ "idle", required_argument, NULL, 'i' },
+		{ "allow-uid", required_argument, NULL, 'u' },
+		{ "allow-gid", required_argument, NULL, 'g' },
+		{ "shared-dir", no_argument, NULL, 's' },
+		{ "max-attachments", required_argument, NULL, 'A' },
+		{ "max-lanes", required_argument, NULL, 'N' },
+		{ "max-files", required_argument, NULL, 'F' },
+		{ "max-vectors", required_argument, NULL, 'V' },
+		{ "max-lines", required_argument, NULL, 'I' },
 		{ "max-regions", required_argument, NULL, 'r' },
 		{ "max-memory", required_argument, NULL, 'm' },
 		{ "log-level", required_argument, NULL, 'L' },

@@ -17,7 +17,9 @@ struct service_options {
 	const char *lcores;	  /* NULL: one loop on any CPU */
 	int idle_us;		  /* or LOOP_IDLE_OFF, OPTIONS_IDLE_AUTO */
 	enum log_level log_level;
+	bool shared_dir; /* others may write there */
 	struct service_limits limits;
+	struct peer_access access;
 	char **eal; /* borrowed: what followed -- */
 	int nr_eal;
 };

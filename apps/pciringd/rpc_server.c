@@ -220,7 +220,7 @@ static void listen_ready(struct control_source *source, uint32_t events)
 		accept_failed(s, errno);
 		return;
 	}
-	if (!peer_may_enter(fd)) {
+	if (!peer_may_enter(fd, NULL)) {
 		log_limited(LOG_WARN, "rpc: another user was turned away");
 	} else if (s->nr_clients >= RPC_MAX_CLIENTS) {
 		log_limited(LOG_WARN, "rpc: more than %u clients",

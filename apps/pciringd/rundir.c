@@ -15,27 +15,48 @@
 
 #define LOCK_ATTEMPTS 16
 
-static int make_dir(struct rundir *d)
+static bool is_stranger(uid_t uid)
 {
-	struct stat st;
+	return uid != geteuid() && uid;
+}
 
-	if (!mkdir(d->path, 0700)) {
-		d->made = true;
-		return 0;
-	}
-	if (errno != EEXIST || stat(d->path, &st)) {
-		log_error("cannot make %s: %s", d->path, strerror(errno));
+/* Whoever may write there can put his own sockets in place of ours. */
+static int check_dir(const struct rundir *d, bool shared)
+{
+	struct stat link, st;
+
+	if (lstat(d->path, &link) || stat(d->path, &st)) {
+		log_error("cannot look at %s: %s", d->path, strerror(errno));
 		return -errno;
 	}
 	if (!S_ISDIR(st.st_mode)) {
 		log_error("%s is not a directory", d->path);
 		return -ENOTDIR;
 	}
-	if (st.st_uid != geteuid() && st.st_uid) {
+	if (is_stranger(st.st_uid) || is_stranger(link.st_uid)) {
 		log_error("%s belongs to another user", d->path);
 		return -EPERM;
 	}
+	if (st.st_mode & (S_IWGRP | S_IWOTH) && !shared) {
+		log_error("%s has mode %03o: others may write there; "
+			  "chmod go-w it, or use --shared-dir",
+			  d->path, st.st_mode & 07777u);
+		return -EPERM;
+	}
 	return 0;
+}
+
+static int make_dir(struct rundir *d, bool shared)
+{
+	if (!mkdir(d->path, 0700)) {
+		d->made = true;
+		return 0;
+	}
+	if (errno != EEXIST) {
+		log_error("cannot make %s: %s", d->path, strerror(errno));
+		return -errno;
+	}
+	return check_dir(d, shared);
 }
 
 static bool same_file(int fd, const char *path)
@@ -74,7 +95,7 @@ static void write_pid(int fd)
 		log_warn("cannot write the lock file: %s", strerror(errno));
 }
 
-int rundir_open(struct rundir *d, const char *path)
+int rundir_open(struct rundir *d, const char *path, bool shared)
 {
 	int err;
 
@@ -83,7 +104,7 @@ int rundir_open(struct rundir *d, const char *path)
 	snprintf(d->rpc, sizeof(d->rpc), "%s/rpc.sock", d->path);
 	snprintf(d->attach, sizeof(d->attach), "%s/attach.sock", d->path);
 	snprintf(d->lock, sizeof(d->lock), "%s/lock", d->path);
-	err = make_dir(d);
+	err = make_dir(d, shared);
 	if (err)
 		return err;
 	d->lock_fd = -EAGAIN;
@@ -100,6 +121,22 @@ int rundir_open(struct rundir *d, const char *path)
 	else
 		log_error("cannot lock %s: %s", d->lock, strerror(-d->lock_fd));
 	return d->lock_fd;
+}
+
+int rundir_admit(const struct rundir *d, gid_t gid)
+{
+	bool all = gid == (gid_t)-1;
+
+	/* The group first: it must not be another that gets the right. */
+	if ((d->made && (chown(d->path, (uid_t)-1, gid) ||
+			 chmod(d->path, all ? 0711 : 0710))) ||
+	    chown(d->attach, (uid_t)-1, gid) ||
+	    chmod(d->attach, all ? 0666 : 0660)) {
+		log_error("cannot let others reach %s: %s", d->attach,
+			  strerror(errno));
+		return -errno;
+	}
+	return 0;
 }
 
 void rundir_close(struct rundir *d)

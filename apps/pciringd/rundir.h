@@ -9,6 +9,8 @@
 #ifndef APPS_PCIRINGD_RUNDIR_H
 #define APPS_PCIRINGD_RUNDIR_H
 
+#include <sys/types.h>
+
 #include "ring/msg.h"
 
 struct rundir {
@@ -20,8 +22,17 @@ struct rundir {
 	int lock_fd; /* owned */
 };
 
-/* -errno, after a line that says why: -EBUSY another pciringd serves there. */
-int rundir_open(struct rundir *d, const char *path);
+/*
+ * -errno, after a line that says why: -EBUSY another pciringd serves there,
+ * -EPERM others may write there or it is theirs.  @shared: let them.
+ */
+int rundir_open(struct rundir *d, const char *path, bool shared);
+
+/* Let others reach the attach socket, which listens: those of group @gid, or
+ * with (gid_t)-1 everybody.  A directory that was there keeps its mode.
+ * -errno after a line that says why. */
+int rundir_admit(const struct rundir *d, gid_t gid);
+
 /* Sockets, lock and, if it was made here, the directory are gone. */
 void rundir_close(struct rundir *d);
 

@@ -22,9 +22,10 @@ void service_init(struct service *s, struct loop **loop, unsigned int nr_loops)
 	*s = (struct service){
 		.loop = loop,
 		.nr_loops = nr_loops,
-		.limits = { .regions = GPA_MAX_REGIONS, .bytes = BIT_ULL(41) },
 		.started_ms = control_now_ms(),
 	};
+	limits_default(&s->limits);
+	budget_init(&s->budget);
 }
 
 void service_run(struct service_machine *m, loop_fn *fn, void *arg)

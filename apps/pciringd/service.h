@@ -19,7 +19,9 @@
 #include <jansson.h>
 
 #include "apps/pciringd/error.h"
+#include "apps/pciringd/limits.h"
 #include "apps/pciringd/loop.h"
+#include "apps/pciringd/peer.h"
 
 #define SERVICE_MAX_MACHINES 1024
 
@@ -53,23 +55,20 @@ struct service_machine {
 	struct gpa_files files;		/* guest memory, of all attachments */
 	struct attachment *attachments; /* borrowed: attach_server's */
 	struct watcher *watcher;	/* borrowed: attach_server's; or NULL */
+	unsigned int nr_attachments, nr_lanes;
+	uint64_t links_broken[CHANNEL_NR_FAULTS]; /* by why; 0: by any */
 	struct service_machine *next;
-};
-
-/* Of one attachment; more is refused with -ENOSPC. */
-struct service_limits {
-	uint32_t regions;
-	uint64_t bytes; /* of guest memory; of a machine's files, too */
 };
 
 /* What happened at the attach socket. */
 struct service_attach_stats {
 	uint64_t accepted;
 	uint64_t refused; /* other users, or too many connections */
-	uint64_t hellos;  /* that led to an attachment or a watcher */
-	uint64_t broken;  /* ended for packets that make no sense */
-	uint64_t slow;	  /* ended for not reading their answers */
-	uint64_t silent;  /* ended for never saying hello */
+	uint64_t links_broken[CHANNEL_NR_FAULTS]; /* by why; 0: by any */
+	uint64_t hellos; /* that led to an attachment or a watcher */
+	uint64_t broken; /* ended for packets that make no sense */
+	uint64_t slow;	 /* ended for not reading their answers */
+	uint64_t silent; /* ended for never saying hello */
 };
 
 /* What others need to know of changes; each may be NULL. */
@@ -95,6 +94,8 @@ struct service {
 	struct loop **loop; /* borrowed: nr_loops, or NULL in a dry run */
 	unsigned int nr_loops;
 	struct service_limits limits;
+	struct service_budget budget;
+	struct peer_access access; /* to the attach socket */
 	struct service_attach_stats attach;
 	uint64_t started_ms;
 };

@@ -96,16 +96,6 @@ static uint64_t sum(const uint64_t *words, size_t n)
 	return total;
 }
 
-/* Distinct files that the machine has mapped, whoever lent them. */
-static unsigned int files_in_use(const struct gpa_files *files)
-{
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < GPA_MAX_FILES; i++)
-		n += files->file[i].users > 0;
-	return n;
-}
-
 static json_t *link_stats_of(const struct snapshot_link *l)
 {
 	const struct attachment *a = l->of;
@@ -124,7 +114,7 @@ static json_t *link_stats_of(const struct snapshot_link *l)
 		o, "path",
 		json_string(a->channel.mailbox ? "mailbox" : "rings"));
 	put(o, "regions", l->regions);
-	put(o, "files", files_in_use(&a->machine->files));
+	put(o, "files", attachment_files(a->machine));
 	put(o, "bytes_lent", a->bytes);
 	put(o, "requests", l->channel.requests);
 	put(o, "completions", l->channel.completions);
@@ -138,6 +128,16 @@ static json_t *link_stats_of(const struct snapshot_link *l)
 	put(o, "posted", l->link.posted);
 	put(o, "nowhere", l->link.nowhere);
 	put(o, "refused", l->link.refused);
+	return o;
+}
+
+json_t *stats_links_broken(const uint64_t count[CHANNEL_NR_FAULTS])
+{
+	json_t *o = json_object();
+
+	put(o, "total", count[CHANNEL_WHOLE]);
+	for (unsigned int i = 1; i < CHANNEL_NR_FAULTS; i++)
+		put(o, attachment_fault((enum channel_fault)i), count[i]);
 	return o;
 }
 
@@ -156,9 +156,10 @@ json_t *stats_machine(struct service_machine *m)
 	for (unsigned int i = 0; i < s.nr_links; i++)
 		json_array_append_new(links, link_stats_of(&s.link[i]));
 	snapshot_fini(&s);
-	return json_pack("{ss si so so}", "machine", m->machine->name, "loop",
-			 m->loop ? (int)loop_index(m->loop) : 0, "functions",
-			 functions, "links", links);
+	return json_pack("{ss si so so so}", "machine", m->machine->name,
+			 "loop", m->loop ? (int)loop_index(m->loop) : 0,
+			 "functions", functions, "links", links, "links_broken",
+			 stats_links_broken(m->links_broken));
 }
 
 json_t *stats_all(struct service *s)

@@ -15,5 +15,7 @@
 /* A new reference; NULL out of memory. */
 json_t *stats_machine(struct service_machine *m);
 json_t *stats_all(struct service *s);
+/* Broken links by why, as service_machine has them. */
+json_t *stats_links_broken(const uint64_t count[CHANNEL_NR_FAULTS]);
 
 #endif

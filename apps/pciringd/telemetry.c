@@ -85,6 +85,19 @@ static json_t *stage_list(struct service_machine *m)
 	return nodes;
 }
 
+static json_t *broken_list(struct service *s)
+{
+	json_t *list = json_array(), *o;
+
+	for (struct service_machine *m = s->machines; m; m = m->next) {
+		o = stats_links_broken(m->links_broken);
+		json_object_set_new(o, "machine",
+				    json_string(m->machine->name));
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
 static void answer(void *arg)
 {
 	struct query *q = arg;
@@ -93,6 +106,10 @@ static void answer(void *arg)
 
 	if (!strcmp(q->cmd, "/pciring/machines")) {
 		q->answer = machine_names(telemetry.service);
+		return;
+	}
+	if (!strcmp(q->cmd, "/pciring/links_broken")) {
+		q->answer = broken_list(telemetry.service);
 		return;
 	}
 	m = service_find(telemetry.service, q->machine);
@@ -226,6 +243,8 @@ int telemetry_init(struct control *control, struct service *service)
 		  "Queues of a function. Parameters: machine,address" },
 		{ "/pciring/rings",
 		  "Attachments of a machine. Parameters: machine" },
+		{ "/pciring/links_broken",
+		  "Links that clients broke, by machine. No parameters" },
 		{ "/pciring/irq",
 		  "Interrupt stages of a machine. Parameters: machine" },
 	};

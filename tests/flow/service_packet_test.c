@@ -118,8 +118,9 @@ static void versions_and_features_are_what_both_have(void **state)
 		assert_int_equal(pkt.m.hello_reply.major,
 				 PCIRING_VERSION_MAJOR);
 		assert_int_equal(pkt.m.hello_reply.minor, minor[i].got);
-		/* There are none yet. */
-		assert_int_equal(pkt.m.hello_reply.features, 0);
+		/* The only one there is. */
+		assert_int_equal(pkt.m.hello_reply.features,
+				 MSG_FEATURE_MAILBOX);
 		attach_packet_fini(&pkt);
 		close(fd);
 	}
