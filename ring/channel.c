@@ -4,7 +4,7 @@
  *
  *	page 0        struct seg_head      written by the service
  *	page 1        struct seg_client    written by the client
- *	page 2        struct seg_lane[]    wait words
+ *	page 2        struct seg_lane[]    wait words and mailboxes
  *	then          request rings, completion rings, the irq ring
  *
  * Both halves map by the same code from a geometry: the service from the one
@@ -181,6 +181,17 @@ static void close_if_open(int fd)
 {
 	if (fd >= 0)
 		close(fd);
+}
+
+void channel_break(struct channel *ch, enum channel_fault why)
+{
+	uint8_t whole = CHANNEL_WHOLE;
+
+	/* By compare and exchange: of a client's threads the first one's reason
+	 * stays.  Relaxed: see channel_broken(). */
+	(void)atomic_compare_exchange_strong_explicit(
+		&ch->fault, &whole, (uint8_t)why, memory_order_relaxed,
+		memory_order_relaxed);
 }
 
 void channel_fini(struct channel *ch)

@@ -24,14 +24,19 @@
  *         caller, with nothing sent
  * Order   one lane's requests are taken in the order they were put; a question
  *         after all that its lane posted before
- * Sleep   ring/wait.h; each waiter has its own words.  Who has taken interrupts
- *         kicks a sleeping loop, which may have kept some; who let completions
- *         pile up is served again from its next request on
- * Death   a client that dies is an EOF on the attach socket, not seen here; a
- *         service that dies likewise
+ * Sleep   ring/wait.h; each waiter has its own words.  Who makes progress wakes
+ *         a sleeper that declared itself, once; nobody waits for one to wake
+ *         up.  Who has taken interrupts kicks a sleeping loop, which may have
+ *         kept some; who let completions pile up is served again from its next
+ *         request on
+ * Death   is not seen here, but as an EOF on the attach socket.  Until then a
+ *         dead client's lanes are silent and its interrupt ring fills up, and a
+ *         dead service's answers do not come.  What was half put is not seen,
+ *         and the segment ends with its attachment
  * Lies    an index that cannot be, or a request that no client of ours could
- *         have sent, breaks the channel for good: nothing more is taken off it
- *         or sent, and channel_broken() says why
+ *         have sent, breaks the half that finds it for good: it takes nothing
+ *         more and sends nothing, and channel_broken() says why.  What to do
+ *         about it, such as to end the attachment, is its owner's business
  *
  * Threads   service half: the poll loop that owns the machine; create and
  *           destroy by the control thread while no loop polls it.  Client
@@ -40,6 +45,8 @@
  */
 #ifndef RING_CHANNEL_H
 #define RING_CHANNEL_H
+
+#include <stdatomic.h>
 
 #include "ring/msg.h"
 #include "ring/ring.h"
@@ -54,14 +61,17 @@ struct channel_lane {
 	struct ring completion;
 	struct seg_lane *shared; /* borrowed from channel.lanes_shared */
 	uint32_t pending;	 /* service: taken, not yet answered */
-	uint32_t got;		 /* client: seq of the answer last taken */
+	uint32_t asked;		 /* client: its mailbox's question; 0: none */
+	/* A client's lanes are different threads': no two on one cache line,
+	 * wherever this begins. */
+	uint8_t apart[64];
 };
 
 /* Why nothing is taken any more; the first reason stays. */
 enum channel_fault {
 	CHANNEL_WHOLE,
 	CHANNEL_FORGED_INDEX, /* a ring's index that cannot be */
-	CHANNEL_BAD_REQUEST,  /* op, size or space that cannot be */
+	CHANNEL_BAD_REQUEST,  /* one that no client of ours could have sent */
 	CHANNEL_NR_FAULTS
 };
 
@@ -72,7 +82,7 @@ struct channel_stats {
 	uint64_t irqs;
 	uint64_t irq_full;     /* interrupt ring had no room, kept as state */
 	uint64_t wakes;	       /* syscalls to wake the client */
-	uint64_t bad_requests; /* impossible size, op or space */
+	uint64_t bad_requests; /* those that broke it: 0 or 1 */
 };
 
 struct channel {
@@ -86,7 +96,7 @@ struct channel {
 	struct ring irq;
 	bool mailbox;		/* MSG_FEATURE_MAILBOX was agreed on */
 	bool irq_unwoken;	/* sent, but the irq thread was not looked at */
-	uint8_t fault;		/* enum channel_fault */
+	_Atomic uint8_t fault;	/* enum channel_fault; any thread of the half */
 	unsigned int next_look; /* service: the lane whose ring is next */
 	struct channel_stats stats;
 	/* Service: the question last taken of each lane; looked at each turn,
@@ -102,16 +112,31 @@ int channel_geometry(struct msg_geometry *geo, unsigned int lanes);
 /* Unmap and close everything. */
 void channel_fini(struct channel *ch);
 
-/* From now on, before anything was sent: accesses that wait take mailboxes. */
+/* Before anything is sent, by both halves or by none: accesses that wait for
+ * an answer take mailboxes. */
 static inline void channel_use_mailbox(struct channel *ch)
 {
 	ch->mailbox = true;
 }
 
-/* Whether, and why, the other half was found lying. */
+/* Whether, and why, this half found the other one lying.  Any thread. */
 static inline enum channel_fault channel_broken(const struct channel *ch)
 {
-	return (enum channel_fault)ch->fault;
+	/* Relaxed: it stands for itself, and guards no other memory. */
+	return (enum channel_fault)atomic_load_explicit(&ch->fault,
+							memory_order_relaxed);
+}
+
+/* From now on broken for @why, unless it is already.  Any thread. */
+void channel_break(struct channel *ch, enum channel_fault why);
+
+/* Whether an index of @ring, one of @ch, was forged, which breaks @ch. */
+static inline bool channel_forged(struct channel *ch, const struct ring *ring)
+{
+	if (likely(!ring_forged(ring)))
+		return false;
+	channel_break(ch, CHANNEL_FORGED_INDEX);
+	return true;
 }
 
 /* ---- The service's half ------------------------------------------------ */
@@ -130,27 +155,31 @@ uint64_t channel_look(struct channel *ch);
 /*
  * Take up to @max requests of @lane that can be completed now, oldest first.
  * The copies in @req are private; their fields are not checked beyond op, size
- * and space (an EOI is a write of 4 bytes that is answered, nothing else): a
- * request that fails this breaks the channel, and is not returned.
+ * and space (an EOI is a write of 4 bytes that is answered, nothing else).  One
+ * that fails this breaks the channel, and so do one that waits for an answer
+ * and did not come by the mailbox there is, and a question before the last one
+ * is answered; then nothing is returned.
  */
 unsigned int channel_take(struct channel *ch, unsigned int lane,
 			  struct msg_access *req, unsigned int max);
 
-/* Answer @req (not a posted one) and wake its lane's thread if it sleeps. */
+/* Answer @req (not a posted one) and wake its lane's thread if it sleeps.  In
+ * any order, at any time; a channel that broke meanwhile sends nothing. */
 void channel_complete(struct channel *ch, unsigned int lane,
 		      const struct msg_access *req, uint64_t value, int status);
 
 /*
- * Send one interrupt; false if the ring is full (nothing sent).  A sleeping
- * irq thread is not woken by it but by channel_irq_wake(), which the loop
- * calls once for all that it sent in a turn.  Inline: every interrupt passes.
+ * Send one interrupt; false if the ring is full or the channel broken (nothing
+ * sent).  A sleeping irq thread is not woken by it but by channel_irq_wake(),
+ * which the loop calls once for all that it sent in a turn.  Inline: every
+ * interrupt passes.
  */
 static inline bool channel_irq(struct channel *ch, const struct msg_irq *irq)
 {
+	if (unlikely(channel_broken(ch)))
+		return false;
 	if (unlikely(!ring_put_one(&ch->irq, irq, sizeof(*irq)))) {
-		ch->stats.irq_full++;
-		if (ring_forged(&ch->irq) && !ch->fault)
-			ch->fault = CHANNEL_FORGED_INDEX;
+		ch->stats.irq_full += !channel_forged(ch, &ch->irq);
 		return false;
 	}
 	ch->stats.irqs++;
@@ -160,8 +189,11 @@ static inline bool channel_irq(struct channel *ch, const struct msg_irq *irq)
 
 void channel_irq_wake(struct channel *ch);
 
-/* Whether a request could be taken, or an interrupt sent that found no room
- * before: what a loop asks after declaring sleep. */
+/*
+ * What a loop asks after it declared sleep: whether channel_take() would take
+ * something of some lane, or break the channel; and whether an interrupt that
+ * found no room before would find some.
+ */
 bool channel_has_work(struct channel *ch);
 bool channel_irq_room(const struct channel *ch);
 
@@ -186,21 +218,42 @@ int channel_open(struct channel *ch, const struct msg_geometry *geo,
 		 const int fds[MSG_NR_FDS]);
 
 /*
- * Put one request; false if the ring is full.  Wakes a sleeping loop.  With
- * mailboxes a lane's answer has to be taken before the next question is put,
- * and its seq is another one than the last and not 0.
+ * Put one request; false if the ring is full or the channel broken.  Wakes a
+ * sleeping loop.  With mailboxes a question always has room; its answer has to
+ * be taken before anything else is put on its lane, and its seq is another one
+ * than the last and not 0.
  */
 bool channel_put(struct channel *ch, unsigned int lane,
 		 const struct msg_access *req);
 
-/* Take one completion if there is one. */
+/*
+ * Whether @n more fit @lane's request ring.  Looks at the service's index only
+ * when what was last seen of it does not say so.  Inline: every post passes.
+ */
+static inline bool channel_can_put(struct channel *ch, unsigned int lane,
+				   unsigned int n)
+{
+	struct ring *ring = &ch->lane[lane].request;
+
+	if (likely(ring_free(ring, n) >= n))
+		return true;
+	(void)channel_forged(ch, ring);
+	return false;
+}
+
+/*
+ * Take one completion if there is one; each is taken once.  A mailbox has one
+ * only for the question that was put last; what a completion ring holds may be
+ * older, so compare its seq.
+ */
 bool channel_get(struct channel *ch, unsigned int lane,
 		 struct msg_completion *c);
 
+/* Take up to @max interrupts.  Kicks a sleeping loop if there were any. */
 unsigned int channel_get_irqs(struct channel *ch, struct msg_irq *irqs,
 			      unsigned int max);
 
-/* 1 if a write of these coordinates may be posted now. */
+/* Whether a write of these coordinates may be posted now. */
 bool channel_may_post(const struct channel *ch, uint8_t space,
 		      uint16_t function, uint64_t address, uint8_t size);
 

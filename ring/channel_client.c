@@ -4,7 +4,8 @@
  *
  * The head page is the service's: the only words of it that are looked at
  * here are the wait word, where a lie costs a needless write to an eventfd,
- * and the windows, where it makes us post what should have waited.
+ * and the windows, where it makes us post what should have waited.  A lane's
+ * thread writes nothing private that another's reads, but the one fault.
  */
 #include "ring/channel.h"
 
@@ -12,6 +13,8 @@
 
 #include "ring/window.h"
 
+/* Plain words: the service reads them only between N1 and M2, and the answer
+ * to the last question was taken (N2). */
 static void ask(struct channel *ch, unsigned int lane,
 		const struct msg_access *req)
 {
@@ -23,6 +26,7 @@ static void ask(struct channel *ch, unsigned int lane,
 	s->space = req->space;
 	s->size = req->size;
 	s->op = req->op;
+	ch->lane[lane].asked = req->seq;
 	/* M1: pairs with N1, so the question is complete, and so is what was
 	 * posted before it. */
 	atomic_store_explicit(&s->ask, req->seq, memory_order_release);
@@ -31,10 +35,16 @@ static void ask(struct channel *ch, unsigned int lane,
 bool channel_put(struct channel *ch, unsigned int lane,
 		 const struct msg_access *req)
 {
-	if (ch->mailbox && req->op != MSG_POSTED)
-		ask(ch, lane, req);
-	else if (!ring_put_one(&ch->lane[lane].request, req, sizeof(*req)))
+	struct ring *ring = &ch->lane[lane].request;
+
+	if (unlikely(channel_broken(ch)))
 		return false;
+	if (ch->mailbox && req->op != MSG_POSTED) {
+		ask(ch, lane, req);
+	} else if (!ring_put_one(ring, req, sizeof(*req))) {
+		(void)channel_forged(ch, ring);
+		return false;
+	}
 	wait_wake(&ch->head->service, ch->kick_fd);
 	return true;
 }
@@ -45,9 +55,10 @@ static bool get_answer(struct channel_lane *l, struct msg_completion *c)
 	/* N2: pairs with M2, so the answer is complete. */
 	uint32_t seq = atomic_load_explicit(&s->answer, memory_order_acquire);
 
-	if (likely(seq == l->got))
+	/* Another seq is that of an older answer, or made up. */
+	if (likely(seq != l->asked) || !seq)
 		return false;
-	l->got = seq;
+	l->asked = 0;
 	*c = (struct msg_completion){
 		.value = *(const volatile uint64_t *)&s->result,
 		.seq = seq,
@@ -59,16 +70,27 @@ static bool get_answer(struct channel_lane *l, struct msg_completion *c)
 bool channel_get(struct channel *ch, unsigned int lane,
 		 struct msg_completion *c)
 {
+	struct channel_lane *l = &ch->lane[lane];
+
+	if (unlikely(channel_broken(ch)))
+		return false;
 	if (ch->mailbox)
-		return get_answer(&ch->lane[lane], c);
-	return ring_get(&ch->lane[lane].completion, c, 1);
+		return get_answer(l, c);
+	if (ring_get(&l->completion, c, 1))
+		return true;
+	(void)channel_forged(ch, &l->completion);
+	return false;
 }
 
 unsigned int channel_get_irqs(struct channel *ch, struct msg_irq *irqs,
 			      unsigned int max)
 {
-	unsigned int n = ring_get(&ch->irq, irqs, max);
+	unsigned int n;
 
+	if (unlikely(channel_broken(ch)))
+		return 0;
+	n = ring_get(&ch->irq, irqs, max);
+	(void)channel_forged(ch, &ch->irq);
 	/* There may be more that found no room, and a loop that sleeps. */
 	if (n)
 		wait_wake(&ch->head->service, ch->kick_fd);

@@ -32,11 +32,10 @@ static bool request_ok(const struct msg_access *req)
 	       size_ok(req->space, req->size);
 }
 
-/* The first reason stays. */
-static void channel_break(struct channel *ch, enum channel_fault why)
+static void bad_request(struct channel *ch)
 {
-	if (!ch->fault)
-		ch->fault = (uint8_t)why;
+	ch->stats.bad_requests++;
+	channel_break(ch, CHANNEL_BAD_REQUEST);
 }
 
 static void answer_by_ring(struct channel *ch, struct channel_lane *l,
@@ -51,7 +50,7 @@ static void answer_by_ring(struct channel *ch, struct channel_lane *l,
 
 	/* Room was reserved, so only a forged index leaves none. */
 	if (unlikely(!ring_put_one(&l->completion, &c, sizeof(c))))
-		channel_break(ch, CHANNEL_FORGED_INDEX);
+		(void)channel_forged(ch, &l->completion);
 }
 
 static void answer_by_mailbox(struct channel_lane *l,
@@ -66,11 +65,18 @@ static void answer_by_mailbox(struct channel_lane *l,
 	atomic_store_explicit(&s->answer, req->seq, memory_order_release);
 }
 
-/* How many more completions fit than are promised already. */
-static unsigned int lane_room(const struct channel_lane *l)
+/*
+ * How many more completions fit than are promised already, up to @want or a few
+ * more.  By A2, not ring_room(): it finds a forged index out, which would
+ * otherwise look like a client that never takes its answers.
+ */
+static unsigned int lane_room(struct channel *ch, struct channel_lane *l,
+			      unsigned int want)
 {
-	unsigned int room = ring_room(&l->completion);
+	uint32_t room = ring_free(&l->completion, l->pending + want);
 
+	if (unlikely(channel_forged(ch, &l->completion)))
+		return 0;
 	return room > l->pending ? room - l->pending : 0;
 }
 
@@ -91,6 +97,20 @@ static void copy_question(const struct seg_lane *s, uint32_t seq,
 	};
 }
 
+/* Only posted writes come by this ring when there is a mailbox. */
+static unsigned int take_posted(struct channel *ch, struct channel_lane *l,
+				struct msg_access *req, unsigned int max)
+{
+	unsigned int n = ring_get(&l->request, req, max);
+
+	for (unsigned int i = 0; i < n; i++)
+		if (unlikely(req[i].op != MSG_POSTED)) {
+			bad_request(ch);
+			return 0;
+		}
+	return n;
+}
+
 /*
  * The posted writes, and after the last of them the question that was there
  * before they were looked for: what it follows has then been seen (N1).
@@ -103,18 +123,17 @@ static unsigned int take_mailbox(struct channel *ch, unsigned int lane,
 	 * are complete. */
 	uint32_t ask =
 		atomic_load_explicit(&l->shared->ask, memory_order_acquire);
-	unsigned int n = ring_get(&l->request, req, max);
+	unsigned int n = take_posted(ch, l, req, max);
 
-	for (unsigned int i = 0; i < n; i++)
-		/* What waits for an answer does not come this way. */
-		if (unlikely(req[i].op != MSG_POSTED))
-			channel_break(ch, CHANNEL_BAD_REQUEST);
 	if (n == max || ask == ch->taken[lane])
 		return n;
 	ch->taken[lane] = ask;
 	copy_question(l->shared, ask, &req[n]);
-	if (unlikely(req[n].op == MSG_POSTED))
-		channel_break(ch, CHANNEL_BAD_REQUEST);
+	/* Ours asks with a seq, and not before it has the last answer. */
+	if (unlikely(!ask || l->pending || req[n].op == MSG_POSTED)) {
+		bad_request(ch);
+		return 0;
+	}
 	return n + 1;
 }
 
@@ -122,25 +141,28 @@ unsigned int channel_take(struct channel *ch, unsigned int lane,
 			  struct msg_access *req, unsigned int max)
 {
 	struct channel_lane *l = &ch->lane[lane];
-	unsigned int n, i;
+	unsigned int n, i, waiting = 0;
 
 	assert(lane < ch->geo.lanes);
-	if (unlikely(ch->fault))
+	if (unlikely(channel_broken(ch)))
 		return 0;
 	if (ch->mailbox)
 		n = take_mailbox(ch, lane, req, max);
 	else
-		n = ring_get(&l->request, req, RTE_MIN(max, lane_room(l)));
-	if (unlikely(ring_forged(&l->request)))
-		channel_break(ch, CHANNEL_FORGED_INDEX);
-	for (i = 0; i < n && likely(request_ok(&req[i])); i++)
-		l->pending += req[i].op != MSG_POSTED;
-	if (unlikely(i < n)) {
-		ch->stats.bad_requests++;
-		channel_break(ch, CHANNEL_BAD_REQUEST);
+		n = ring_get(&l->request, req,
+			     RTE_MIN(max, lane_room(ch, l, max)));
+	if (unlikely(channel_forged(ch, &l->request) || channel_broken(ch)))
+		return 0;
+	for (i = 0; i < n; i++) {
+		if (unlikely(!request_ok(&req[i]))) {
+			bad_request(ch);
+			return 0;
+		}
+		waiting += req[i].op != MSG_POSTED;
 	}
-	ch->stats.requests += i;
-	return i;
+	l->pending += waiting;
+	ch->stats.requests += n;
+	return n;
 }
 
 void channel_complete(struct channel *ch, unsigned int lane,
@@ -151,6 +173,8 @@ void channel_complete(struct channel *ch, unsigned int lane,
 	assert(lane < ch->geo.lanes);
 	assert(req->op != MSG_POSTED && l->pending > 0 && status >= 0);
 	l->pending--;
+	if (unlikely(channel_broken(ch)))
+		return;
 	if (ch->mailbox)
 		answer_by_mailbox(l, req, value, status);
 	else
@@ -172,7 +196,7 @@ uint64_t channel_look(struct channel *ch)
 	unsigned int lanes = ch->geo.lanes, i = ch->next_look, n;
 	uint64_t found = 0;
 
-	if (unlikely(ch->fault))
+	if (unlikely(channel_broken(ch)))
 		return 0;
 	if (ch->mailbox)
 		for (unsigned int k = 0; k < lanes; k++)
@@ -197,18 +221,18 @@ void channel_irq_wake(struct channel *ch)
 
 /* What channel_take() would not take is no work: a client that leaves its
  * answers lying would keep the loop awake for nothing. */
-static bool lane_has_work(const struct channel *ch, unsigned int lane)
+static bool lane_has_work(struct channel *ch, unsigned int lane)
 {
-	const struct channel_lane *l = &ch->lane[lane];
+	struct channel_lane *l = &ch->lane[lane];
 
 	if (ch->mailbox)
 		return asked(ch, lane) || !ring_empty(&l->request);
-	return !ring_empty(&l->request) && lane_room(l);
+	return !ring_empty(&l->request) && lane_room(ch, l, 1);
 }
 
 bool channel_has_work(struct channel *ch)
 {
-	for (unsigned int i = 0; !ch->fault && i < ch->geo.lanes; i++)
+	for (unsigned int i = 0; !channel_broken(ch) && i < ch->geo.lanes; i++)
 		if (lane_has_work(ch, i))
 			return true;
 	return false;
@@ -216,7 +240,7 @@ bool channel_has_work(struct channel *ch)
 
 bool channel_irq_room(const struct channel *ch)
 {
-	return ring_room(&ch->irq) > 0;
+	return !channel_broken(ch) && ring_room(&ch->irq) > 0;
 }
 
 void channel_sleep(struct channel *ch)

@@ -259,7 +259,8 @@ static_assert(sizeof(struct seg_window) == 24, "wire");
  * mode    waiter, waker     both        W1: waiter's store, then its re-check
  *                                       W2: waker's progress, then its load
  *                                       (both sequentially consistent)
- * seq     waker             waiter      the futex word
+ * seq     waker             waiter      the futex word; also written by who
+ *                                       calls the waiter away (wait_rouse())
  */
 struct seg_wait {
 	_Atomic uint32_t mode; /* enum seg_wait_mode */
@@ -272,8 +273,8 @@ enum seg_wait_mode {
 };
 
 /*
- * Page 0, written by the service, read by the client.
- * window_seq is odd while the table changes.
+ * Page 0, written by the service but for the waker's half of @service, read by
+ * the client.  window_seq is odd while the table changes; R3, R4: ring/window.c.
  */
 struct seg_head {
 	uint64_t magic;
@@ -292,7 +293,8 @@ static_assert(sizeof(struct seg_head) <= SEG_PAGE, "wire");
  * One cache line per lane: its thread's wait words, and its mailbox - the one
  * access that waits for an answer, and that answer - if MSG_FEATURE_MAILBOX was
  * agreed on.  A question keeps its lane's order: what was posted before @ask
- * moved comes before it.
+ * moved comes before it, and nothing is put after it until its answer is taken.
+ * So each field has one writer at a time, and needs to be no atomic.
  *
  * Field                written by  read by   edge
  * address ... op       client      service   ordered by ask
