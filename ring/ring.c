@@ -87,6 +87,8 @@ int ring_map(struct ring *ring, int fd, uint64_t offset, uint32_t esize,
 	ring_designate(ring->r, count);
 	if (mprotect(base, SEG_PAGE, PROT_READ))
 		goto unmap;
+	ring->put = (struct ring_side){ 0 };
+	ring->get = (struct ring_side){ 0 };
 	ring->base = base;
 	ring->length = length;
 	ring->esize = esize;
@@ -115,11 +117,4 @@ unsigned int ring_room(const struct ring *ring)
 	uint32_t used = ring->put.mine - tail;
 
 	return used > r->capacity || ring->put.forged ? 0 : r->capacity - used;
-}
-
-bool ring_empty(const struct ring *ring)
-{
-	/* Relaxed: a hint only; ring_get() looks again with A1. */
-	return __atomic_load_n(&ring->r->prod.tail, __ATOMIC_RELAXED) ==
-	       ring->get.mine;
 }

@@ -58,19 +58,26 @@ int ring_map(struct ring *ring, int fd, uint64_t offset, uint32_t esize,
 	     uint32_t count);
 void ring_unmap(struct ring *ring);
 
-/* A2: how many slots are free, as far as it was known or is known now. */
-static inline uint32_t ring_free(struct ring *ring, uint32_t want)
+/*
+ * Producer only: how many slots are known to be free.  A2: looks at the
+ * consumer's index only if fewer than @want are, so a full ring costs a miss
+ * and any other costs nothing.  0 for good once that index was forged.
+ */
+static inline uint32_t ring_room_for(struct ring *ring, uint32_t want)
 {
 	const struct rte_ring *r = ring->r;
 	struct ring_side *s = &ring->put;
-	uint32_t used = s->mine - s->peer;
+	uint32_t used = s->mine - s->peer, tail;
 
-	if (unlikely(used + want > r->capacity)) {
+	if (unlikely(r->capacity - used < want)) {
 		/* A2: pairs with R2, so the slots are free again. */
-		s->peer = __atomic_load_n(&r->cons.tail, __ATOMIC_ACQUIRE);
-		used = s->mine - s->peer;
-		if (unlikely(used > r->capacity))
+		tail = __atomic_load_n(&r->cons.tail, __ATOMIC_ACQUIRE);
+		/* It moves from what it was towards ours, never past it. */
+		if (unlikely(tail - s->peer > used))
 			s->forged = true;
+		else
+			s->peer = tail;
+		used = s->mine - s->peer;
 	}
 	return unlikely(s->forged) ? 0 : r->capacity - used;
 }
@@ -88,7 +95,7 @@ static inline unsigned int ring_put(struct ring *ring, const void *elems,
 				    unsigned int n)
 {
 	n = RTE_MIN(n, ring->r->capacity);
-	n = RTE_MIN(n, ring_free(ring, n));
+	n = RTE_MIN(n, ring_room_for(ring, n));
 	if (!n)
 		return 0;
 	__rte_ring_enqueue_elems(ring->r, ring->put.mine, elems, ring->esize,
@@ -103,30 +110,41 @@ static inline bool ring_put_one(struct ring *ring, const void *elem,
 				uint32_t esize)
 {
 	assert(esize == ring->esize);
-	if (unlikely(!ring_free(ring, 1)))
+	if (unlikely(!ring_room_for(ring, 1)))
 		return false;
 	__rte_ring_enqueue_elems(ring->r, ring->put.mine, elem, esize, 1);
 	ring_filled(ring, 1);
 	return true;
 }
 
-/* Consumer only: up to @n; returns how many.  A1, then R2. */
-static inline unsigned int ring_get(struct ring *ring, void *elems,
-				    unsigned int n)
+/* A1: how many elements are known to be there; looks at the producer's index
+ * only if fewer than @want are. */
+static inline uint32_t ring_there(struct ring *ring, uint32_t want)
 {
 	const struct rte_ring *r = ring->r;
 	struct ring_side *s = &ring->get;
-	uint32_t there = s->peer - s->mine;
+	uint32_t there = s->peer - s->mine, tail;
 
-	if (there < n) {
+	if (there < want) {
 		/* A1: pairs with R1, so the elements are complete. */
-		s->peer = __atomic_load_n(&r->prod.tail, __ATOMIC_ACQUIRE);
-		there = s->peer - s->mine;
-		if (unlikely(there > r->capacity))
+		tail = __atomic_load_n(&r->prod.tail, __ATOMIC_ACQUIRE);
+		/* It moves on from what it was, by what was free at most. */
+		if (unlikely(tail - s->peer > r->capacity - there))
 			s->forged = true;
+		else
+			s->peer = tail;
+		there = s->peer - s->mine;
 	}
-	n = RTE_MIN(n, there);
-	if (!n || unlikely(s->forged))
+	return unlikely(s->forged) ? 0 : there;
+}
+
+/* The first @n of what ring_there() says is there, then R2. */
+static inline unsigned int ring_take(struct ring *ring, void *elems,
+				     unsigned int n)
+{
+	struct ring_side *s = &ring->get;
+
+	if (!n)
 		return 0;
 	__rte_ring_dequeue_elems(ring->r, s->mine, elems, ring->esize, n);
 	s->mine += n;
@@ -135,16 +153,51 @@ static inline unsigned int ring_get(struct ring *ring, void *elems,
 	return n;
 }
 
-/* Whether the peer's index was once one that cannot be. */
+/*
+ * Consumer only: up to @n; fewer only if no more had been put when it looked.
+ * A1, then R2.
+ */
+static inline unsigned int ring_get(struct ring *ring, void *elems,
+				    unsigned int n)
+{
+	return ring_take(ring, elems, RTE_MIN(n, ring_there(ring, n)));
+}
+
+/*
+ * Consumer only: up to @n, and at least one if there is one: takes what is
+ * known to be there and looks for more only when that is used up.  A producer
+ * that is looked at less often has its lines for longer.
+ * A1, then R2.
+ */
+static inline unsigned int ring_get_some(struct ring *ring, void *elems,
+					 unsigned int n)
+{
+	return ring_take(ring, elems, RTE_MIN(n, ring_there(ring, n > 0)));
+}
+
+/*
+ * Consumer only: whether nothing is there.  Relaxed: a hint only, ring_get()
+ * looks again with A1.  True for good once the producer's index was forged.
+ */
+static inline bool ring_empty(const struct ring *ring)
+{
+	const struct ring_side *s = &ring->get;
+
+	return s->forged || (s->peer == s->mine &&
+			     __atomic_load_n(&ring->r->prod.tail,
+					     __ATOMIC_RELAXED) == s->mine);
+}
+
+/*
+ * Producer only: how many fit now, never more than the capacity.  Looks at the
+ * consumer's index each time: for rare questions, ring_room_for() for others.
+ */
+unsigned int ring_room(const struct ring *ring);
+
+/* Either role: whether the other's index was once one that cannot be. */
 static inline bool ring_forged(const struct ring *ring)
 {
 	return ring->put.forged || ring->get.forged;
 }
-
-/* Producer only: how many fit, never more than the capacity. */
-unsigned int ring_room(const struct ring *ring);
-
-/* Consumer only: whether something is there; may be wrong if the peer lies. */
-bool ring_empty(const struct ring *ring);
 
 #endif

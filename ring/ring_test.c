@@ -12,8 +12,7 @@
 #include "ring/shm.h"
 #include "ring/test_util.h"
 
-#define COUNT  64
-#define CANARY 0xa5
+#define COUNT 64
 
 struct element {
 	uint32_t word[8];
@@ -161,80 +160,157 @@ static void two_mappings_are_one_ring(void **state)
 	close(fd);
 }
 
-/* ---- The peer that lies ------------------------------------------------ */
+/* ---- rte_ring's own calls at the other end ------------------------------ */
 
-struct lie {
-	int fd;
-	uint8_t *shared; /* the peer's mapping: canary page, ring, canary */
-	size_t end;	 /* of the elements, in @shared */
-	struct ring ring;
-};
-
-static void lie_init(struct lie *lie, uint32_t esize)
+/* As if that many elements had gone through. */
+static void start_at(struct ring *ring, uint32_t index)
 {
-	size_t size = ring_shared_size(esize, COUNT);
-
-	lie->fd = shm_create("test", size + 2 * SEG_PAGE);
-	assert_true(lie->fd >= 0);
-	lie->shared = shm_map(lie->fd, 0, size + 2 * SEG_PAGE);
-	assert_non_null(lie->shared);
-	lie->end = SEG_PAGE + 256 + esize * COUNT;
-	memset(lie->shared, CANARY, SEG_PAGE);
-	memset(lie->shared + lie->end, CANARY, size + 2 * SEG_PAGE - lie->end);
-	assert_int_equal(ring_map(&lie->ring, lie->fd, SEG_PAGE, esize, COUNT),
-			 0);
+	ring->r->prod.head = ring->r->prod.tail = index;
+	ring->r->cons.head = ring->r->cons.tail = index;
+	ring->put.mine = ring->put.peer = index;
+	ring->get.mine = ring->get.peer = index;
 }
 
-static void lie_check(const struct lie *lie, uint32_t esize)
-{
-	size_t size = ring_shared_size(esize, COUNT) + 2 * SEG_PAGE;
-	size_t i;
+typedef unsigned int move_fn(struct ring *ring, struct element *e,
+			     unsigned int n);
 
-	for (i = 0; i < SEG_PAGE; i++)
-		assert_int_equal(lie->shared[i], CANARY);
-	for (i = lie->end; i < size; i++)
-		assert_int_equal(lie->shared[i], CANARY);
+static unsigned int put(struct ring *ring, struct element *e, unsigned int n)
+{
+	return ring_put(ring, e, n);
 }
 
-static void lie_fini(struct lie *lie, uint32_t esize)
+static unsigned int put_one(struct ring *ring, struct element *e,
+			    unsigned int n)
 {
-	shm_unmap(lie->shared, ring_shared_size(esize, COUNT) + 2 * SEG_PAGE);
-	ring_unmap(&lie->ring);
-	close(lie->fd);
+	return n && ring_put_one(ring, e, sizeof(*e));
 }
 
-static void forged_indices_never_lead_outside(void **state)
+static unsigned int put_plain(struct ring *ring, struct element *e,
+			      unsigned int n)
 {
-	static const uint32_t esizes[] = { 8, 16, 32 };
-	static uint8_t in[32 * 4096], out[32 * 4096 + 64];
-	uint64_t seed = 0x9e3779b97f4a7c15;
-	unsigned int e, i, w, n, got;
-	uint32_t *words;
-	struct lie lie;
+	return rte_ring_sp_enqueue_burst_elem(ring->r, e, sizeof(*e), n, NULL);
+}
+
+static unsigned int get(struct ring *ring, struct element *e, unsigned int n)
+{
+	return ring_get(ring, e, n);
+}
+
+static unsigned int get_some(struct ring *ring, struct element *e,
+			     unsigned int n)
+{
+	return ring_get_some(ring, e, n);
+}
+
+static unsigned int get_plain(struct ring *ring, struct element *e,
+			      unsigned int n)
+{
+	return rte_ring_sc_dequeue_burst_elem(ring->r, e, sizeof(*e), n, NULL);
+}
+
+/*
+ * Two mappings, as two processes have them; the indices wrap around 32 bits on
+ * the way, the slots around the ring many times.
+ */
+static void converse(move_fn *producer, move_fn *consumer)
+{
+	int fd = shm_create("test", ring_shared_size(32, COUNT));
+	uint32_t sent = 0, got = 0, i, n, w;
+	struct element e[2 * COUNT];
+	struct ring a = { 0 }, b = { 0 };
+	uint64_t seed = 1;
+
+	assert_int_equal(ring_map(&a, fd, 0, sizeof(*e), COUNT), 0);
+	assert_int_equal(ring_map(&b, fd, 0, sizeof(*e), COUNT), 0);
+	start_at(&a, UINT32_MAX - 1000);
+	start_at(&b, UINT32_MAX - 1000);
+	while (got < 4000) {
+		n = (uint32_t)(test_random(&seed) % ARRAY_SIZE(e));
+		for (i = 0; i < n; i++)
+			for (w = 0; w < 8; w++)
+				e[i].word[w] = sent + i;
+		n = producer(&a, e, n);
+		assert_true(n <= COUNT - 1 - (sent - got));
+		sent += n;
+		memset(e, 0, sizeof(e));
+		n = consumer(&b, e,
+			     (uint32_t)(test_random(&seed) % ARRAY_SIZE(e)));
+		assert_true(n <= sent - got);
+		for (i = 0; i < n; i++, got++)
+			for (w = 0; w < 8; w++)
+				assert_int_equal(e[i].word[w], got);
+	}
+	while ((n = consumer(&b, e, 7)))
+		got += n;
+	assert_int_equal(got, sent);
+	assert_int_equal(a.r->cons.tail, UINT32_MAX - 1000 + sent);
+	assert_false(ring_forged(&a) || ring_forged(&b));
+	ring_unmap(&a);
+	ring_unmap(&b);
+	close(fd);
+}
+
+static void indices_wrap_around_32_bits(void **state)
+{
+	(void)state;
+	converse(put, get);
+	converse(put_one, get);
+	converse(put, get_some);
+	converse(put_one, get_some);
+}
+
+static void plain_rte_ring_calls_take_what_it_puts(void **state)
+{
+	(void)state;
+	converse(put, get_plain);
+	converse(put_one, get_plain);
+}
+
+static void it_gets_what_plain_rte_ring_calls_put(void **state)
+{
+	(void)state;
+	converse(put_plain, get);
+	converse(put_plain, get_some);
+}
+
+/* ---- What is known of the other end ------------------------------------- */
+
+static void get_takes_all_that_was_put_and_get_some_what_is_known(void **state)
+{
+	struct element e[COUNT] = { 0 };
+	struct ring ring = { 0 };
 
 	(void)state;
-	memset(in, 0x11, sizeof(in));
-	for (e = 0; e < ARRAY_SIZE(esizes); e++) {
-		lie_init(&lie, esizes[e]);
-		words = (uint32_t *)(void *)(lie.shared + SEG_PAGE);
-		for (i = 0; i < 2000; i++) {
-			/* Indices and sync types, all 256 bytes of them. */
-			for (w = 0; w < 64; w++)
-				words[w] = (uint32_t)test_random(&seed) >>
-					   (test_random(&seed) % 32);
-			n = 1 + (unsigned int)(test_random(&seed) % 4096);
-			assert_true(ring_room(&lie.ring) < COUNT);
-			assert_true(ring_put(&lie.ring, in, n) < COUNT);
-			(void)ring_put_one(&lie.ring, in, esizes[e]);
-			(void)ring_empty(&lie.ring);
-			memset(out, CANARY, sizeof(out));
-			got = ring_get(&lie.ring, out, n);
-			assert_true(got < COUNT && got <= n);
-			assert_int_equal(out[got * esizes[e]], CANARY);
-		}
-		lie_check(&lie, esizes[e]);
-		lie_fini(&lie, esizes[e]);
-	}
+	map_new(&ring, sizeof(*e), COUNT);
+	assert_int_equal(ring_get_some(&ring, e, 4), 0);
+	assert_int_equal(ring_put(&ring, e, 5), 5);
+	assert_int_equal(ring_get_some(&ring, e, 2), 2);
+	assert_int_equal(ring_put(&ring, e, 7), 7);
+	assert_int_equal(ring_get_some(&ring, e, 0), 0);
+	assert_int_equal(ring_get_some(&ring, e, COUNT), 3);
+	assert_false(ring_empty(&ring));
+	assert_int_equal(ring_get_some(&ring, e, 1), 1);
+	assert_int_equal(ring_put(&ring, e, 8), 8);
+	assert_int_equal(ring_get(&ring, e, COUNT), 6 + 8);
+	assert_true(ring_empty(&ring));
+	ring_unmap(&ring);
+}
+
+static void room_is_asked_for_only_when_less_is_known(void **state)
+{
+	struct element e[COUNT] = { 0 };
+	struct ring ring = { 0 };
+
+	(void)state;
+	map_new(&ring, sizeof(*e), COUNT);
+	assert_int_equal(ring_room_for(&ring, 1), COUNT - 1);
+	assert_int_equal(ring_put(&ring, e, 10), 10);
+	assert_int_equal(ring_get(&ring, e, 4), 4);
+	assert_int_equal(ring_room(&ring), COUNT - 1 - 6);
+	assert_int_equal(ring_room_for(&ring, COUNT - 1 - 10), COUNT - 1 - 10);
+	assert_int_equal(ring_room_for(&ring, COUNT - 10), COUNT - 1 - 6);
+	assert_int_equal(ring_room_for(&ring, COUNT), COUNT - 1 - 6);
+	ring_unmap(&ring);
 }
 
 /* ---- Two threads on one mapping ---------------------------------------- */
@@ -243,6 +319,7 @@ struct stream {
 	struct ring ring;
 	unsigned int total;
 	unsigned int burst;
+	move_fn *get;
 	unsigned int sent; /* the producer's, when it has ended */
 	atomic_bool enough;
 };
@@ -272,7 +349,7 @@ static unsigned int consume_some(struct stream *s, unsigned int got)
 	struct element e[16];
 	unsigned int i, w, n;
 
-	n = ring_get(&s->ring, e, s->burst);
+	n = s->get(&s->ring, e, s->burst);
 	for (i = 0; i < n; i++)
 		for (w = 0; w < 8; w++)
 			assert_int_equal(e[i].word[w], got + i);
@@ -298,13 +375,14 @@ static unsigned int consume(struct stream *s)
 }
 
 static void run_stream(unsigned int count, unsigned int total,
-		       unsigned int burst)
+		       unsigned int burst, move_fn *how)
 {
-	struct stream s = { .total = total, .burst = burst };
+	struct stream s = { .total = total, .burst = burst, .get = how };
 	unsigned int got, n;
 	pthread_t thread;
 
 	map_new(&s.ring, sizeof(struct element), count);
+	start_at(&s.ring, UINT32_MAX - 50);
 	assert_int_equal(pthread_create(&thread, NULL, produce, &s), 0);
 	got = consume(&s);
 	atomic_store(&s.enough, true);
@@ -313,6 +391,7 @@ static void run_stream(unsigned int count, unsigned int total,
 		got += n;
 	assert_int_equal(got, s.sent);
 	assert_true(ring_empty(&s.ring));
+	assert_false(ring_forged(&s.ring));
 	ring_unmap(&s.ring);
 }
 
@@ -320,16 +399,18 @@ static void run_stream(unsigned int count, unsigned int total,
 static void r1_a1_an_element_that_is_seen_is_whole(void **state)
 {
 	(void)state;
-	run_stream(8192, 8000, 1);
-	run_stream(8192, 8000, 7);
+	run_stream(8192, 8000, 1, get);
+	run_stream(8192, 8000, 7, get);
+	run_stream(8192, 8000, 7, get_some);
 }
 
 /* Three slots: almost every element waits for R2. */
 static void r2_a2_a_slot_is_filled_only_when_it_is_free(void **state)
 {
 	(void)state;
-	run_stream(4, TEST_ROUNDS(400000), 1);
-	run_stream(8, TEST_ROUNDS(400000), 5);
+	run_stream(4, TEST_ROUNDS(400000), 1, get);
+	run_stream(8, TEST_ROUNDS(400000), 5, get);
+	run_stream(8, TEST_ROUNDS(400000), 5, get_some);
 }
 
 int main(void)
@@ -341,7 +422,12 @@ int main(void)
 		cmocka_unit_test(elements_come_out_in_order_up_to_the_capacity),
 		cmocka_unit_test(single_elements_are_refused_when_it_is_full),
 		cmocka_unit_test(two_mappings_are_one_ring),
-		cmocka_unit_test(forged_indices_never_lead_outside),
+		cmocka_unit_test(indices_wrap_around_32_bits),
+		cmocka_unit_test(plain_rte_ring_calls_take_what_it_puts),
+		cmocka_unit_test(it_gets_what_plain_rte_ring_calls_put),
+		cmocka_unit_test(
+			get_takes_all_that_was_put_and_get_some_what_is_known),
+		cmocka_unit_test(room_is_asked_for_only_when_less_is_known),
 		cmocka_unit_test(r1_a1_an_element_that_is_seen_is_whole),
 		cmocka_unit_test(r2_a2_a_slot_is_filled_only_when_it_is_free),
 	};
