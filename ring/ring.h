@@ -63,7 +63,7 @@ void ring_unmap(struct ring *ring);
  * consumer's index only if fewer than @want are, so a full ring costs a miss
  * and any other costs nothing.  0 for good once that index was forged.
  */
-static inline uint32_t ring_room_for(struct ring *ring, uint32_t want)
+static inline uint32_t ring_free(struct ring *ring, uint32_t want)
 {
 	const struct rte_ring *r = ring->r;
 	struct ring_side *s = &ring->put;
@@ -95,7 +95,7 @@ static inline unsigned int ring_put(struct ring *ring, const void *elems,
 				    unsigned int n)
 {
 	n = RTE_MIN(n, ring->r->capacity);
-	n = RTE_MIN(n, ring_room_for(ring, n));
+	n = RTE_MIN(n, ring_free(ring, n));
 	if (!n)
 		return 0;
 	__rte_ring_enqueue_elems(ring->r, ring->put.mine, elems, ring->esize,
@@ -110,7 +110,7 @@ static inline bool ring_put_one(struct ring *ring, const void *elem,
 				uint32_t esize)
 {
 	assert(esize == ring->esize);
-	if (unlikely(!ring_room_for(ring, 1)))
+	if (unlikely(!ring_free(ring, 1)))
 		return false;
 	__rte_ring_enqueue_elems(ring->r, ring->put.mine, elem, esize, 1);
 	ring_filled(ring, 1);
@@ -190,7 +190,7 @@ static inline bool ring_empty(const struct ring *ring)
 
 /*
  * Producer only: how many fit now, never more than the capacity.  Looks at the
- * consumer's index each time: for rare questions, ring_room_for() for others.
+ * consumer's index each time: for rare questions, ring_free() for others.
  */
 unsigned int ring_room(const struct ring *ring);
 

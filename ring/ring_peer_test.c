@@ -203,7 +203,7 @@ static void a_forged_consumer_index_is_found_out_for_good(void **state)
 		assert_false(ring_put_one(&p.ring, e, 8));
 		assert_int_equal(ring_put(&p.ring, e, 1), 0);
 		assert_int_equal(ring_room(&p.ring), 0);
-		assert_int_equal(ring_room_for(&p.ring, 1), 0);
+		assert_int_equal(ring_free(&p.ring, 1), 0);
 		assert_int_equal(p.peer.r->prod.tail, COUNT - 1 + 6);
 		pair_fini(&p);
 	}
@@ -221,7 +221,7 @@ static void an_index_at_its_limit_is_believed(void **state)
 	assert_false(ring_put_one(&p.ring, e, 8)); /* unchanged */
 	assert_int_equal(ring_get(&p.peer, e, COUNT), COUNT - 1);
 	assert_int_equal(ring_get(&p.peer, e, COUNT), 0); /* unchanged */
-	assert_int_equal(ring_room_for(&p.ring, COUNT), COUNT - 1);
+	assert_int_equal(ring_free(&p.ring, COUNT), COUNT - 1);
 	assert_false(ring_forged(&p.ring) || ring_forged(&p.peer));
 	pair_fini(&p);
 }

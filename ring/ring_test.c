@@ -303,13 +303,13 @@ static void room_is_asked_for_only_when_less_is_known(void **state)
 
 	(void)state;
 	map_new(&ring, sizeof(*e), COUNT);
-	assert_int_equal(ring_room_for(&ring, 1), COUNT - 1);
+	assert_int_equal(ring_free(&ring, 1), COUNT - 1);
 	assert_int_equal(ring_put(&ring, e, 10), 10);
 	assert_int_equal(ring_get(&ring, e, 4), 4);
 	assert_int_equal(ring_room(&ring), COUNT - 1 - 6);
-	assert_int_equal(ring_room_for(&ring, COUNT - 1 - 10), COUNT - 1 - 10);
-	assert_int_equal(ring_room_for(&ring, COUNT - 10), COUNT - 1 - 6);
-	assert_int_equal(ring_room_for(&ring, COUNT), COUNT - 1 - 6);
+	assert_int_equal(ring_free(&ring, COUNT - 1 - 10), COUNT - 1 - 10);
+	assert_int_equal(ring_free(&ring, COUNT - 10), COUNT - 1 - 6);
+	assert_int_equal(ring_free(&ring, COUNT), COUNT - 1 - 6);
 	ring_unmap(&ring);
 }
 
