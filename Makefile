@@ -22,7 +22,7 @@ DEPS_BUILD := gcc libc6-dev make pkg-config libdpdk-dev libpciaccess-dev \
 	libcmocka-dev libjansson-dev
 DEPS_DEMO  := jq cpio util-linux debian-archive-keyring
 DEPS_TEST  := g++ clang clang-format clang-tidy libclang-rt-14-dev cppcheck \
-	shellcheck python3
+	shellcheck python3 gnuplot-nox
 
 # Only what needs no compiler may run before the packages are there.
 ifneq ($(filter-out deps demo test soak clean help,$(or $(MAKECMDGOALS),all)),)
@@ -188,10 +188,12 @@ test-kvm: all tests ## what needs /dev/kvm: our sink in it, Cloud Hypervisor
 	@tests/run -p -v -t 600 $(foreach t,$(TESTS),$(if \
 		$(findstring kvm,$t),$t)) tests/guest/cloud-hypervisor
 
-bench: all ## figures as JSON lines, also in build/bench/figures.jsonl
+bench: all ## figures as JSON lines, also in build/bench, with a plot
 	@mkdir -p $B/bench
 	@$B/bin/pciring-bench all --json >$B/bench/figures.jsonl; \
-		status=$$?; cat $B/bench/figures.jsonl; exit $$status
+		status=$$?; cat $B/bench/figures.jsonl; \
+		bench/plot $B/bench/figures.jsonl $B/bench/ring.svg || status=1; \
+		exit $$status
 
 install: all ## copy programs and libraries to DESTDIR and PREFIX
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig)

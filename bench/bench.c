@@ -15,6 +15,16 @@ uint64_t bench_now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+double bench_ns_per_tick(void)
+{
+	uint64_t ns = bench_now(), t = bench_ticks();
+
+	while (bench_now() - ns < 20000000)
+		;
+	t = bench_ticks() - t;
+	return (double)(bench_now() - ns) / (double)t;
+}
+
 static int compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <x86intrin.h>
 
 struct bench_options {
 	bool json;  /* one JSON object a line, nothing else on stdout */
@@ -23,9 +24,22 @@ struct bench_options {
 /* One for each subcommand. */
 int bench_proxy(const struct bench_options *o);
 int bench_irq(const struct bench_options *o);
+int bench_ring(const struct bench_options *o);
 
 /* Nanoseconds that never go back. */
 uint64_t bench_now(void);
+
+/* Cycles, after all that came before and before all that follows. */
+static inline uint64_t bench_ticks(void)
+{
+	uint64_t t;
+
+	_mm_lfence();
+	t = __rdtsc();
+	_mm_lfence();
+	return t;
+}
+double bench_ns_per_tick(void);
 
 /* Sort @n samples in place; then bench_part() of them is a quantile. */
 void bench_sort(uint64_t *samples, size_t n);

@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <x86intrin.h>
 
 #include <rte_pause.h>
 #include <rte_ring_elem.h>
@@ -95,27 +94,6 @@ static irq_rig_op *const rivals[NR_RIVALS] = {
 
 /* ---- Measuring ----------------------------------------------------------- */
 
-/* Cycles, after all that came before and before all that follows. */
-static uint64_t ticks(void)
-{
-	uint64_t t;
-
-	_mm_lfence();
-	t = __rdtsc();
-	_mm_lfence();
-	return t;
-}
-
-static double ns_per_tick(void)
-{
-	uint64_t ns = bench_now(), t = ticks();
-
-	while (bench_now() - ns < 20000000)
-		;
-	t = ticks() - t;
-	return (double)(bench_now() - ns) / (double)t;
-}
-
 static void pause_a_little(void)
 {
 	uint64_t begin = bench_now();
@@ -129,14 +107,14 @@ static void pause_a_little(void)
 
 static uint64_t sample(irq_rig_op *op, unsigned int n)
 {
-	uint64_t begin = ticks();
+	uint64_t begin = bench_ticks();
 
 	for (unsigned int i = 0; i < n; i++) {
 		op(&rig);
 		/* Each raise is a call of its own, not a part of a loop. */
 		__asm__ volatile("" : : : "memory");
 	}
-	return ticks() - begin;
+	return bench_ticks() - begin;
 }
 
 static void measure(irq_rig_op *op, unsigned int burst, unsigned int samples,
@@ -276,7 +254,7 @@ int bench_irq(const struct bench_options *o)
 		printf("%-10s %-5s %-24s %-8s %8s %8s %8s %6s %8s %7s\n",
 		       "stage", "depth", "what", "sink", "ns", "99 %",
 		       "enqueue", "call", "eventfd", "M/s");
-	scale = ns_per_tick();
+	scale = bench_ns_per_tick();
 	measure_all(o, &v);
 	irq_rig_close(&rig);
 	if (!o->json)

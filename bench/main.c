@@ -20,6 +20,8 @@ static const struct {
 	  bench_proxy },
 	{ "irq", "each stage of the interrupt cascade, into each sink",
 	  bench_irq },
+	{ "ring", "an access and a message between two cores, beside rivals",
+	  bench_ring },
 };
 
 #define NR_BENCHES (sizeof(benches) / sizeof(benches[0]))
@@ -35,7 +37,7 @@ static void help(FILE *out)
 		"  --quick  only look if it works\n"
 		"  --help, --version\n\n"
 		"Exits with 1 if a bound that a measurement has is not"
-		" kept.\n",
+		" kept (ring: not judged\nwith --quick).\n",
 		"all");
 }
 
