@@ -177,10 +177,11 @@ $(FUZZERS): $B/bin/%: $B/obj/tests/fuzz/%.o $B/lib/fuzz.a $B/lib/guest.a \
 	@mkdir -p $(@D)
 	$(LINK) -fsanitize=fuzzer $(EAL) -ljansson -lpthread
 
-soak: ## each fuzzer for ten minutes, then VMMs killed, ten times over
+soak: ## fuzzers and hostile peers for ten minutes each, VMMs killed ten times
 	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
 	@MAKEFLAGS='$(quiet_j)' tests/run -v -t 7200 \
-		'make all fuzz SECONDS=600' $(foreach i,1 2 3 4 5 6 7 8 9 10,\
+		'make all fuzz SECONDS=600' 'make tests && PCIRING_HOSTILE_SECONDS=$(\
+		)600 build/tests/tests_flow_service_hostile_test' $(foreach i,1 2 3 4 5 6 7 8 9 10,\
 		$(wildcard tests/guest/kill-vmm))
 
 test-kvm: all tests ## what needs /dev/kvm: our sink in it, Cloud Hypervisor
