@@ -309,15 +309,14 @@ static void flood(struct hostile *h)
 				   .size = 2,
 				   .op = MSG_POSTED };
 	struct msg_completion c;
+	struct seg_lane *lane;
 
 	for (unsigned int i = 0; i < h->ch.geo.lanes; i++) {
-		/* One question at a time where there is room for one. */
-		read.seq = h->ch.lane[i].got + 1;
-		read.seq += !read.seq;
+		lane = &h->ch.lanes_shared[i];
 		channel_get(&h->ch, i, &c);
-		if (!h->ch.mailbox ||
-		    atomic_load(&h->ch.lanes_shared[i].ask) ==
-			    atomic_load(&h->ch.lanes_shared[i].answer))
+		/* One question at a time where there is room for one. */
+		read.seq = atomic_load(&lane->answer) + 1;
+		if (!h->ch.mailbox || atomic_load(&lane->ask) + 1 == read.seq)
 			channel_put(&h->ch, i, &read);
 		while (channel_put(&h->ch, i, &bell))
 			;
