@@ -22,7 +22,7 @@ DEPS_BUILD := gcc libc6-dev make pkg-config libdpdk-dev libpciaccess-dev \
 	libcmocka-dev libjansson-dev
 DEPS_DEMO  := jq cpio util-linux debian-archive-keyring
 DEPS_TEST  := g++ clang clang-format clang-tidy libclang-rt-14-dev cppcheck \
-	shellcheck python3 gnuplot-nox
+	shellcheck python3 gnuplot-nox spin
 
 # Only what needs no compiler may run before the packages are there.
 ifneq ($(filter-out deps demo test soak clean help,$(or $(MAKECMDGOALS),all)),)
@@ -155,8 +155,9 @@ test: ## everything: check, sanitizers, lint, fuzzers, guests in QEMU
 		'tests/setup/hugepages 32 make check' \
 		'tests/setup/hugepages 32 make check SAN=address,undefined' \
 		'tests/setup/hugepages 32 make check SAN=thread' \
-		'make lint' 'make fuzz SECONDS=10' $(addprefix tests/guest/,demo intx \
-		hugepages kill-vmm cloud-hypervisor)
+		'make lint' 'make fuzz SECONDS=10' tests/model/run \
+		$(addprefix tests/guest/,demo intx hugepages kill-vmm \
+		cloud-hypervisor)
 
 lint: export LINT_CFLAGS = $(filter-out -Werror -f%,$(ALL_CFLAGS))
 lint: ## format, layers, headers, clang-tidy ... [CHECKS='format tidy']
