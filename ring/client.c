@@ -43,6 +43,11 @@ bool client_alive(struct pciring *p)
 
 	if (atomic_load(&p->broken))
 		return false;
+	/* What was found lying is not asked again. */
+	if (channel_broken(&p->ch)) {
+		client_break(p);
+		return false;
+	}
 	if (poll(&pfd, 1, 0) > 0 &&
 	    pfd.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) {
 		client_break(p);
@@ -272,6 +277,7 @@ int pciring_attach(const char *path, const struct pciring_options *opt,
 		return -ENOMEM;
 	memset(p, 0, sizeof(*p));
 	p->spin_ns = o.spin_ns;
+	p->slice_ns = CLIENT_SLICE_NS;
 	p->call_limit_ms = CALL_LIMIT_MS;
 
 	p->sock = err = attach_connect(path);

@@ -18,7 +18,7 @@
 #define CLIENT_SLICE_NS 100000000
 
 struct client_lane {
-	_Alignas(64) uint32_t seq; /* of the last access, never 0 */
+	_Alignas(64) uint32_t seq; /* of the last access; 0 before the first */
 	uint8_t size;		   /* of the access under way; 0: none is */
 	bool read;
 	atomic_bool leave; /* called away; set by anybody */
@@ -31,12 +31,14 @@ struct pciring {
 	uint32_t id;	      /* of the last control request */
 	uint32_t call_limit_ms;
 	uint32_t spin_ns;
+	int64_t slice_ns; /* how long one sleep may be */
 	uint64_t features;
 	struct channel ch;
 	struct client_lane lane[PCIRING_MAX_LANES];
 };
 
-/* Whether the service is there; marks the attachment broken if it has gone. */
+/* Whether the service is there; marks the attachment broken if it has gone, or
+ * was found lying. */
 bool client_alive(struct pciring *p);
 
 /* From now on every call answers -EPIPE. */

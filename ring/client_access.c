@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * client_access.c - libpciring: the rings; nothing here allocates or locks
+ * client_access.c - libpciring: mailboxes and rings; nothing here allocates or
+ * locks
  *
  * A lane waits in three steps: it spins without a clock for a while, longer than
  * a loop that polls takes to answer; then it looks at the clock now and then
@@ -8,11 +9,17 @@
  * waiting for that very core; then it sleeps in slices and between them looks
  * whether the service still lives.
  *
- * Posted writes leave the last slot of a lane's ring free, so an access always
- * finds room, unless the service forged the indices.
+ * An access always finds room: a mailbox is free when its answer was taken, and
+ * without mailboxes posted writes leave the last slot of a lane's ring free.
+ * Unless the service forged the indices, and then the attachment ends.
+ *
+ * Whoever calls a lane away raises its flag, then steps the futex word.  Who is
+ * about to sleep has read that word, then looks at the flag; so either he sees
+ * the flag, or the futex does not let him sleep.
  */
 #include "ring/client.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <time.h>
 
@@ -81,36 +88,47 @@ static bool called_away(struct client_lane *lane)
 	       atomic_exchange(&lane->leave, false);
 }
 
+/* Once: 0 woken, -EINTR called away if @away may end it, another -errno. */
+static int sleep_once(struct pciring *p, unsigned int lane, bool away,
+		      struct msg_completion *c)
+{
+	struct seg_wait *w = &p->ch.lane[lane].shared->wait;
+	uint32_t ticket;
+	int err;
+
+	wait_declare(w, SEG_FUTEX, &ticket);
+	if (answered(p, lane, p->lane[lane].seq, c))
+		err = 1;
+	else if (away && called_away(&p->lane[lane]))
+		err = -EINTR;
+	else
+		err = wait_sleep(w, ticket, p->slice_ns);
+	wait_done(w);
+	if (err == -EINTR && away)
+		/* The signal and the handler's call are one reason to go. */
+		called_away(&p->lane[lane]);
+	return err;
+}
+
 /* Sleep until the answer is there.  -EINTR only if @away may end it. */
 static int sleep_for_answer(struct pciring *p, unsigned int lane, bool away,
 			    struct msg_completion *c)
 {
-	struct seg_wait *w = &p->ch.lane[lane].shared->wait;
 	uint32_t seq = p->lane[lane].seq;
-	bool dead = false;
-	uint32_t ticket;
 	int err;
 
 	for (;;) {
-		err = 0;
-		wait_declare(w, SEG_FUTEX, &ticket);
-		if (answered(p, lane, seq, c)) {
-			wait_done(w);
+		err = sleep_once(p, lane, away, c);
+		if (err > 0)
 			return 0;
-		}
-		if (away && called_away(&p->lane[lane]))
-			err = -EINTR;
-		else if (!dead)
-			err = wait_sleep(w, ticket, CLIENT_SLICE_NS);
-		wait_done(w);
-		if (away && err == -EINTR)
+		if (err == -EINTR && away)
 			return err;
-		/* One more look after it was found dead: it may have answered
-		 * last of all. */
-		if (dead)
+		if (answered(p, lane, seq, c))
+			return 0;
+		/* Also when it woke us: one that lies does so for ever. */
+		if (!client_alive(p))
+			/* It may have answered last of all. */
 			return answered(p, lane, seq, c) ? 0 : -EPIPE;
-		if (err)
-			dead = !client_alive(p);
 	}
 }
 
@@ -122,7 +140,8 @@ static int wait_for_answer(struct pciring *p, unsigned int lane, bool away,
 	return sleep_for_answer(p, lane, away, c);
 }
 
-/* Only a service that lies leaves no room; then wait as long as it lives. */
+/* Only a service that lies leaves no room; then wait as long as it lives, if
+ * the ring does not tell the lie. */
 static int put_request(struct pciring *p, unsigned int lane,
 		       const struct msg_access *req)
 {
@@ -148,19 +167,13 @@ static bool access_ok(const struct pciring *p, unsigned int lane,
 	       a->size <= (a->space == PCIRING_SPACE_CONFIG ? 4 : 8);
 }
 
-static struct msg_access make_request(struct pciring *p, unsigned int lane,
-				      const struct pciring_access *a,
-				      enum msg_op op)
+static struct msg_access make_request(const struct pciring_access *a,
+				      enum msg_op op, uint32_t seq)
 {
-	struct client_lane *l = &p->lane[lane];
-
-	/* 0 is what a new mailbox has. */
-	if (unlikely(!++l->seq))
-		l->seq = 1;
 	return (struct msg_access){
 		.address = a->address,
 		.value = a->write ? a->value & all_ones(a->size) : 0,
-		.seq = l->seq,
+		.seq = seq,
 		.function = a->function,
 		.space = a->space,
 		.size = a->size,
@@ -183,17 +196,22 @@ static int lane_ready(const struct pciring *p, unsigned int lane,
 int pciring_access_begin(struct pciring *p, unsigned int lane,
 			 const struct pciring_access *a)
 {
+	struct client_lane *l;
 	struct msg_access req;
 	int err = lane_ready(p, lane, a);
 
 	if (err)
 		return err;
-	req = make_request(p, lane, a, a->write ? MSG_WRITE : MSG_READ);
+	l = &p->lane[lane];
+	/* 0 is what a new mailbox has. */
+	if (unlikely(!++l->seq))
+		l->seq = 1;
+	req = make_request(a, a->write ? MSG_WRITE : MSG_READ, l->seq);
 	err = put_request(p, lane, &req);
 	if (err)
 		return err;
-	p->lane[lane].size = a->size;
-	p->lane[lane].read = !a->write;
+	l->size = a->size;
+	l->read = !a->write;
 	return 0;
 }
 
@@ -222,7 +240,9 @@ int pciring_access_collect(struct pciring *p, unsigned int lane,
 {
 	if (unlikely(lane >= p->ch.geo.lanes))
 		return -EINVAL;
-	return p->lane[lane].size ? collect(p, lane, true, a) : -ENOENT;
+	if (unlikely(!p->lane[lane].size))
+		return atomic_load(&p->broken) ? -EPIPE : -ENOENT;
+	return collect(p, lane, true, a);
 }
 
 int pciring_access(struct pciring *p, unsigned int lane,
@@ -235,10 +255,23 @@ int pciring_access(struct pciring *p, unsigned int lane,
 
 void pciring_call_away(struct pciring *p, unsigned int lane)
 {
+	/* A signal handler must not disturb whom it interrupted. */
+	int before = errno;
+
 	if (lane >= p->ch.geo.lanes)
 		return;
 	atomic_store(&p->lane[lane].leave, true);
 	wait_rouse(&p->ch.lane[lane].shared->wait);
+	errno = before;
+}
+
+/* The service is late, or lies about what it has taken. */
+static int no_room(struct pciring *p)
+{
+	if (likely(!channel_broken(&p->ch)))
+		return -EAGAIN;
+	client_break(p);
+	return -EPIPE;
 }
 
 int pciring_post(struct pciring *p, unsigned int lane,
@@ -251,10 +284,13 @@ int pciring_post(struct pciring *p, unsigned int lane,
 		return err;
 	if (!pciring_may_post(p, a))
 		return -EPERM;
-	if (ring_room(&p->ch.lane[lane].request) < 2)
-		return -EAGAIN;
-	req = make_request(p, lane, a, MSG_POSTED);
-	return channel_put(&p->ch, lane, &req) ? 0 : -EAGAIN;
+	if (unlikely(!p->ch.mailbox &&
+		     ring_free(&p->ch.lane[lane].request, 2) < 2))
+		return no_room(p);
+	/* The seq of the access before it: none answers this one, and however
+	 * many are posted, the next access has another seq. */
+	req = make_request(a, MSG_POSTED, p->lane[lane].seq);
+	return likely(channel_put(&p->ch, lane, &req)) ? 0 : no_room(p);
 }
 
 int pciring_may_post(const struct pciring *p, const struct pciring_access *a)
@@ -311,8 +347,7 @@ static int sleep_for_irq(struct pciring *p, int64_t limit_ns)
 
 	wait_declare(w, SEG_FUTEX, &ticket);
 	if (ring_empty(&p->ch.irq))
-		err = wait_sleep(w, ticket,
-				 RTE_MIN(limit_ns, (int64_t)CLIENT_SLICE_NS));
+		err = wait_sleep(w, ticket, RTE_MIN(limit_ns, p->slice_ns));
 	wait_done(w);
 	return err == -EINTR ? err : 0;
 }
@@ -326,7 +361,8 @@ int pciring_irq_wait(struct pciring *p, int timeout_ms)
 	if (timeout_ms > 0)
 		end = now_ns() + (uint64_t)timeout_ms * 1000000;
 	for (;;) {
-		if (!ring_empty(&p->ch.irq))
+		/* A ring found forged never looks empty. */
+		if (likely(!channel_broken(&p->ch)) && !ring_empty(&p->ch.irq))
 			return 1;
 		if (!client_alive(p))
 			return -EPIPE;

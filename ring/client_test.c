@@ -45,10 +45,10 @@ static void attach_says_who_and_what_and_agrees_on_features(void **state)
 	assert_int_equal(service.hello.function, 0x0123);
 	assert_int_equal(service.hello.interrupts, PCIRING_IRQ_REMOTE);
 	assert_int_equal(service.hello.lanes, 3);
-	assert_int_equal(service.hello.features, 7);
+	assert_int_equal(service.hello.features, MSG_FEATURE_MAILBOX);
 	assert_string_equal(service.hello.machine, "vm0");
 	assert_string_equal(service.hello.name, "test");
-	assert_int_equal(pciring_features(p), 5);
+	assert_int_equal(pciring_features(p), PCIRING_FEATURE_MAILBOX);
 	assert_int_equal(pciring_status(p), 0);
 	pciring_detach(p);
 	pciring_detach(NULL);
@@ -58,7 +58,7 @@ static void impossible_options_do_not_reach_the_service(void **state)
 {
 	const struct pciring_options good = service_options(1);
 	char name[2 * PCIRING_NAME_MAX];
-	struct pciring_options bad[8];
+	struct pciring_options bad[11];
 	struct pciring *p = NULL;
 	unsigned int i;
 
@@ -75,11 +75,35 @@ static void impossible_options_do_not_reach_the_service(void **state)
 	bad[5].lanes = 0;
 	bad[6].lanes = PCIRING_MAX_LANES + 1;
 	bad[7].scope = 2;
+	bad[8].path = PCIRING_PATH_RINGS + 1;
+	bad[9].features =
+		PCIRING_FEATURE_MAILBOX; /* that is what path is for */
+	bad[10].features = 1ull << 63;
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(pciring_attach(service.path, &bad[i], &p),
 				 -EINVAL);
 	assert_null(p);
 	assert_int_equal(service.hello.lanes, 0);
+}
+
+static void the_path_is_as_asked_or_what_the_service_knows(void **state)
+{
+	struct pciring_options opt = service_options(1);
+	struct pciring *p;
+
+	(void)state;
+	opt.path = PCIRING_PATH_RINGS;
+	assert_int_equal(pciring_attach(service.path, &opt, &p), 0);
+	assert_int_equal(service.hello.features, 0);
+	assert_int_equal(pciring_features(p), 0);
+	pciring_detach(p);
+	opt.path = PCIRING_PATH_MAILBOX;
+	service.rings_only = true;
+	service.minor = 2;
+	assert_int_equal(pciring_attach(service.path, &opt, &p), 0);
+	assert_int_equal(service.hello.features, MSG_FEATURE_MAILBOX);
+	assert_int_equal(pciring_features(p), 0);
+	pciring_detach(p);
 }
 
 static void an_irqchip_is_for_a_native_machine_only(void **state)
@@ -128,7 +152,7 @@ static void an_irqchip_needs_a_service_that_knows_of_it(void **state)
 	pciring_detach(p);
 }
 
-static void what_a_caller_of_0_1_does_not_know_is_not_read(void **state)
+static void what_an_older_caller_does_not_know_is_not_read(void **state)
 {
 	const size_t size = offsetof(struct pciring_options, irqchip);
 	struct pciring_options opt = service_options(1), *old;
@@ -151,6 +175,15 @@ static void what_a_caller_of_0_1_does_not_know_is_not_read(void **state)
 	pciring_detach(p);
 	opt.size = size - 1;
 	assert_int_equal(pciring_attach(service.path, &opt, &p), -EINVAL);
+	/* 0.2 called path reserved; what it knew not of was 0. */
+	opt = service_options(1);
+	opt.irqchip = PCIRING_IRQCHIP_SPLIT;
+	opt.size = offsetof(struct pciring_options, path);
+	opt.path = 77;
+	assert_int_equal(pciring_attach(service.path, &opt, &p), 0);
+	assert_int_equal(service.hello.irqchip, PCIRING_IRQCHIP_SPLIT);
+	assert_int_equal(pciring_features(p), PCIRING_FEATURE_MAILBOX);
+	pciring_detach(p);
 	/* One that knows more than we do. */
 	opt = service_options(1);
 	opt.size = sizeof(opt) + 64;
@@ -495,9 +528,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(attach_says_who_and_what_and_agrees_on_features),
 		TEST(impossible_options_do_not_reach_the_service),
+		TEST(the_path_is_as_asked_or_what_the_service_knows),
 		TEST(an_irqchip_is_for_a_native_machine_only),
 		TEST(an_irqchip_needs_a_service_that_knows_of_it),
-		TEST(what_a_caller_of_0_1_does_not_know_is_not_read),
+		TEST(what_an_older_caller_does_not_know_is_not_read),
 		TEST(a_refusal_is_the_services_word),
 		TEST(another_version_is_refused),
 		TEST(a_hello_that_lies_is_refused),

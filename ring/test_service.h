@@ -2,7 +2,8 @@
 /*
  * test_service.h - a service for one client, small enough to lie on demand
  *
- * A control thread answers the attach socket, a loop thread the rings.  What
+ * A control thread answers the attach socket, a loop thread the mailboxes and
+ * rings.  What
  * it is to do wrong is said in the fields marked "lie" before the call under
  * test; what it was told is kept for the test to look at.
  *
@@ -42,6 +43,7 @@ struct test_service {
 	/* lies of the control thread */
 	int hello_error;
 	uint16_t major, minor;
+	bool rings_only; /* knows of no mailboxes */
 	uint64_t extra_features;
 	unsigned int drop_fds;
 	uint32_t extra_lanes;
@@ -159,12 +161,17 @@ static inline void service_hello(struct test_service *s,
 	    channel_create(&s->ch, s->hello.lanes + s->extra_lanes, 1))
 		abort();
 	s->attached = !s->hello_error;
+	if (s->attached && !s->rings_only &&
+	    s->hello.features & MSG_FEATURE_MAILBOX) {
+		channel_use_mailbox(&s->ch);
+		r.features = MSG_FEATURE_MAILBOX;
+	}
 	pthread_mutex_unlock(&s->lock);
 	if (s->hello_error) {
 		attach_send(s->sock, &r.h, sizeof(r.h), NULL, 0);
 		return;
 	}
-	r.features = (s->hello.features & 5) | s->extra_features;
+	r.features |= s->extra_features;
 	r.geo = s->ch.geo;
 	if (s->irq_count)
 		r.geo.irq_count = s->irq_count;
@@ -289,19 +296,28 @@ static inline struct pciring_options service_options(unsigned int lanes)
 		.name = "test",
 		.lanes = (uint16_t)lanes,
 		.spin_ns = 1000,
-		.features = 7,
 	};
+}
+
+static inline struct pciring *
+service_attach_by(struct test_service *s, unsigned int lanes, uint32_t path)
+{
+	struct pciring_options opt = service_options(lanes);
+	struct pciring *p = NULL;
+
+	opt.path = path;
+	assert_int_equal(pciring_attach(s->path, &opt, &p), 0);
+	assert_non_null(p);
+	assert_int_equal(pciring_features(p), path == PCIRING_PATH_MAILBOX
+						      ? PCIRING_FEATURE_MAILBOX
+						      : 0);
+	return p;
 }
 
 static inline struct pciring *service_attach(struct test_service *s,
 					     unsigned int lanes)
 {
-	struct pciring_options opt = service_options(lanes);
-	struct pciring *p = NULL;
-
-	assert_int_equal(pciring_attach(s->path, &opt, &p), 0);
-	assert_non_null(p);
-	return p;
+	return service_attach_by(s, lanes, PCIRING_PATH_MAILBOX);
 }
 
 #endif
