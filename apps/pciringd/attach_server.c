@@ -150,6 +150,8 @@ static bool conn_hello(struct attach_conn *c, struct msg_hello *hello)
 
 	if (hello->minor < MSG_IRQCHIP_MINOR)
 		hello->irqchip = PCIRING_IRQCHIP_NONE;
+	if (hello->minor < MSG_FEATURES_MINOR)
+		hello->features = 0;
 	err = hello_enter(c, hello, &reply, fds);
 	if (err) {
 		log_limited(LOG_INFO, "attach: pid %d refused: %s",

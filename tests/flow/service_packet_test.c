@@ -100,10 +100,13 @@ static void versions_and_features_are_what_both_have(void **state)
 {
 	static const struct {
 		uint16_t asked, got;
+		uint64_t features;
 	} minor[] = {
-		{ 0, 0 },
-		{ PCIRING_VERSION_MINOR, PCIRING_VERSION_MINOR },
-		{ 99, PCIRING_VERSION_MINOR },
+		{ 0, 0, 0 },
+		{ 2, 2, 0 },
+		{ PCIRING_VERSION_MINOR, PCIRING_VERSION_MINOR,
+		  MSG_FEATURE_MAILBOX },
+		{ 99, PCIRING_VERSION_MINOR, MSG_FEATURE_MAILBOX },
 	};
 	struct msg_hello h = hello(PCIRING_SCOPE_MACHINE);
 	struct attach_packet pkt;
@@ -118,9 +121,8 @@ static void versions_and_features_are_what_both_have(void **state)
 		assert_int_equal(pkt.m.hello_reply.major,
 				 PCIRING_VERSION_MAJOR);
 		assert_int_equal(pkt.m.hello_reply.minor, minor[i].got);
-		/* The only one there is. */
-		assert_int_equal(pkt.m.hello_reply.features,
-				 MSG_FEATURE_MAILBOX);
+		/* One is all there is, and only for who can know of it. */
+		assert_int_equal(pkt.m.hello_reply.features, minor[i].features);
 		attach_packet_fini(&pkt);
 		close(fd);
 	}
