@@ -22,7 +22,7 @@ DEPS_BUILD := gcc libc6-dev make pkg-config libdpdk-dev libpciaccess-dev \
 	libcmocka-dev libjansson-dev
 DEPS_DEMO  := jq cpio util-linux debian-archive-keyring
 DEPS_TEST  := g++ clang clang-format clang-tidy libclang-rt-14-dev cppcheck \
-	shellcheck python3 gnuplot-nox spin
+	shellcheck python3 gnuplot-nox spin groff-base
 
 # Only what needs no compiler may run before the packages are there.
 ifneq ($(filter-out deps demo test soak clean help,$(or $(MAKECMDGOALS),all)),)
@@ -93,18 +93,30 @@ endef
 
 CORE := libpciring-core
 $(eval $(call archive,$(CORE),ring irq transport/*))
-$(eval $(call archive,libpciring,ring))
+$(eval $(call archive,ring,ring))
 $(eval $(call archive,guest,tests/guest tests/flow))
 $(eval $(call program,pciringd,apps/pciringd,$(CORE),$(EAL) -ljansson -lpthread))
-$(eval $(call program,pciring-vfio-user,apps/vfio-user,libpciring,-ljansson -lpthread))
-$(eval $(call program,pciringctl,apps/ctl,libpciring,-ljansson))
-$(eval $(call program,pciring-probe,apps/probe,libpciring,-lpciaccess))
+$(eval $(call program,pciring-vfio-user,apps/vfio-user,ring,-ljansson -lpthread))
+$(eval $(call program,pciringctl,apps/ctl,ring,-ljansson))
+$(eval $(call program,pciring-probe,apps/probe,ring,-lpciaccess))
 $(eval $(call program,pciring-bench,bench,$(CORE),$(EAL) -lpthread))
 apps := pciringd pciring-vfio-user pciringctl
 
-# What a VMM loads: only pciring_* is visible, and no symbol is left to DPDK.
-$B/lib/libpciring.so: $(call obj,$(call product,ring))
+# What a VMM links: one object of what the calls need, in which only pciring_*
+# is visible, and no symbol is left to DPDK.  Its asserts, which the tests of
+# the same sources keep, are out: nothing in it can end somebody else's process.
+$B/obj/lib/%.o: %.c Makefile
 	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) -DNDEBUG -ffunction-sections \
+		-fdata-sections -MMD -MP -c -o $@ $<
+$B/lib/libpciring.o: $(call obj,$(addprefix lib/,$(call product,ring)))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) -r -nostdlib -o $@ $^ $(if $(SAN),,-Wl,--gc-sections \
+		$$(nm $^ | sed -n 's/.* T pciring_/-Wl,-u,pciring_/p'))
+	@objcopy --wildcard --keep-global-symbol='pciring_*' $(if $(SAN),,\
+		--strip-unneeded-symbol='!pciring_*' --strip-unneeded-symbol='*') $@
+$B/lib/libpciring.a: $B/lib/libpciring.o
+$B/lib/libpciring.so: $B/lib/libpciring.o
 	@echo 'PCIRING_0 { global: pciring_*; local: *; };' >$B/lib/libpciring.map
 	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS) -shared -o $@ $^ -lpthread \
 		-Wl,-soname,libpciring.so.0 -Wl,-z,defs \
@@ -197,17 +209,17 @@ bench: all ## figures as JSON lines, also in build/bench, with a plot
 		bench/plot $B/bench/figures.jsonl $B/bench/ring.svg || status=1; \
 		exit $$status
 
-install: all ## copy programs and libraries to DESTDIR and PREFIX
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig)
-	install $(wildcard $B/bin/pciring*) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 ring/pciring.h $(DESTDIR)$(PREFIX)/include
-	install -m 644 $B/lib/libpciring.a $(DESTDIR)$(PREFIX)/lib
-	install -m 755 $B/lib/libpciring.so $(DESTDIR)$(PREFIX)/lib/libpciring.so.0
-	ln -sf libpciring.so.0 $(DESTDIR)$(PREFIX)/lib/libpciring.so
-	printf '%s\n' 'Name: pciring' 'Description: PCI for VMMs, over rings' \
-		'Version: $(VERSION)' 'Cflags: -I$(PREFIX)/include' \
-		'Libs: -L$(PREFIX)/lib -lpciring' 'Libs.private: -lpthread' \
-		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/pciring.pc
+install: to = $(DESTDIR)$(PREFIX)
+install: all ## copy programs, libraries and pages to DESTDIR and PREFIX
+	install -d $(addprefix $(to)/,bin include lib/pkgconfig share/man/man3)
+	install $(wildcard $B/bin/pciring*) $(to)/bin
+	install -m 644 ring/pciring.h $(to)/include
+	install -m 644 $B/lib/libpciring.a $(to)/lib
+	install -m 755 $B/lib/libpciring.so $(to)/lib/libpciring.so.0
+	ln -sf libpciring.so.0 $(to)/lib/libpciring.so
+	sed 's,@PREFIX@,$(PREFIX),; s,@VERSION@,$(VERSION),' docs/pciring.pc.in \
+		>$(to)/lib/pkgconfig/pciring.pc
+	docs/man/install $(to)/share/man/man3
 
 format: ## let clang-format settle spacing
 	clang-format -i $(SOURCES)
