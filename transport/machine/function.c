@@ -162,6 +162,7 @@ static void function_unbind_all(struct function *f)
 void function_leave(struct function *f)
 {
 	virtio_quiesce(&f->vp.virtio);
+	function_forget_page(f);
 	pci_func_reset(&f->vp.func);
 	virtio_set_memory(&f->vp.virtio, NULL);
 	msi_bank_set_next(function_bank(f), NULL, false);

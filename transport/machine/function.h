@@ -35,6 +35,12 @@ static inline bool function_has_line(const struct function *f)
 	return f->vp.func.intx.line == &f->line;
 }
 
+/* Loop.  Its notify page, if it has one, is looked at no more. */
+void function_forget_page(struct function *f);
+
+/* Loop.  Kick what the notify pages say. */
+void machine_look_at_pages(struct machine *m);
+
 /* Loop.  The interrupt ring has room again. */
 void function_flush(struct function *f);
 

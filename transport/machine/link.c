@@ -314,6 +314,8 @@ int link_reset(struct link *l, uint16_t bdf)
 
 	if (!f)
 		return -ENOENT;
+	/* BAR4 has no address any more at which the guest could see it. */
+	function_forget_page(f);
 	pci_func_reset(&f->vp.func);
 	machine_publish_windows(l->machine);
 	return 0;

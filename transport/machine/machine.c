@@ -335,6 +335,7 @@ bool machine_turn(struct machine *m)
 
 	for (struct link *l = m->links; l; l = l->next)
 		did |= link_turn(l);
+	machine_look_at_pages(m);
 	did |= functions_turn(m);
 	for (struct link *l = m->links; l; l = l->next)
 		link_turned(l);
@@ -343,7 +344,8 @@ bool machine_turn(struct machine *m)
 
 bool machine_sleep(struct machine *m)
 {
-	bool work = m->active_head != NULL;
+	/* Nobody would end the sleep for a store to a notify page. */
+	bool work = m->active_head || m->mapped;
 
 	for (struct link *l = m->links; l; l = l->next) {
 		link_turned(l);

@@ -16,7 +16,8 @@
  *
  * Turn      machine_turn() takes requests from every lane (bounded), serves
  *           queues with work (bounded), retries interrupts that found no room.
- *           Its cost grows with links and with active functions only
+ *           Its cost grows with links and with active functions only, of which
+ *           one whose notify page is mapped always is one
  * Threads   "control": the control thread while no loop runs the machine;
  *           "loop": the poll loop that owns it
  */
@@ -58,6 +59,7 @@ struct function {
 	char line_name[16];
 	struct function *next;	      /* in the machine's list */
 	struct function *next_active; /* in the machine's work list */
+	struct function *next_mapped; /* in its list of notify pages */
 	bool active;
 	uint64_t posted; /* doorbells posted to it by BAR */
 };
@@ -107,6 +109,7 @@ struct machine {
 	struct function *functions;
 	struct link *links;
 	struct function *active_head, **active_tail;
+	struct function *mapped; /* those with a notify page */
 	uint64_t
 		windows_epoch; /* of the MMIO bus, when windows were published */
 };
@@ -198,6 +201,13 @@ int link_line_bind(struct link *l, unsigned int kind, uint32_t number, int fd,
 		   int *old);
 int link_line_control(struct link *l, unsigned int kind, uint32_t number,
 		      unsigned int action);
+/*
+ * The doorbells of a function are also memory from now on: @page
+ * (virtio_pci/notify.h), borrowed until the function is reset or unplugged or
+ * the link detached.  A store to it wakes nobody: for loops that never sleep.
+ * -ENOENT, -EEXIST it has one.
+ */
+int link_notify_page(struct link *l, uint16_t bdf, _Atomic uint32_t *page);
 int link_reset(struct link *l, uint16_t bdf);
 int link_info(const struct link *l, uint16_t bdf,
 	      struct pciring_function_info *info);

@@ -17,6 +17,7 @@
 
 #include "transport/virtio_pci/access_cap.h"
 #include "transport/virtio_pci/common.h"
+#include "transport/virtio_pci/notify.h"
 
 /* virtio 1.2, 4.1.4: cfg_type of each structure. */
 #define CAP_COMMON 1
@@ -31,10 +32,6 @@
  * answer and not all-ones. */
 #define ISR_LEN	    4
 #define CONFIG_ROOM (VIRTIO_PCI_NOTIFY - VIRTIO_PCI_CONFIG)
-#define NOTIFY_ROOM (VIRTIO_PCI_BAR_SIZE - VIRTIO_PCI_NOTIFY)
-
-static_assert(VIRTIO_MAX_QUEUES * VIRTIO_PCI_NOTIFY_MULT <= NOTIFY_ROOM,
-	      "an address for every queue");
 
 /* ---- Class codes --------------------------------------------------------- */
 
@@ -196,39 +193,6 @@ static const struct bus_ops config_ops = {
 	.write = config_write,
 };
 
-static uint64_t notify_read(void *ctx, uint64_t offset, unsigned int size)
-{
-	struct virtio_pci *vp = ctx;
-
-	(void)offset;
-	(void)size;
-	vp->stats.notify++;
-	return 0;
-}
-
-/* The address says which queue; a value that says another is a confused
- * driver, which is counted and otherwise does no harm. */
-static void notify_write(void *ctx, uint64_t offset, unsigned int size,
-			 uint64_t value)
-{
-	struct virtio_pci *vp = ctx;
-	unsigned int q = (unsigned int)(offset / VIRTIO_PCI_NOTIFY_MULT);
-
-	vp->stats.notify++;
-	if (offset % VIRTIO_PCI_NOTIFY_MULT || size < 2) {
-		vp->virtio.stats.bad_kicks++;
-		return;
-	}
-	if ((value & 0xffff) != q)
-		vp->virtio.stats.bad_kicks++;
-	virtio_kick(&vp->virtio, q);
-}
-
-static const struct bus_ops notify_ops = {
-	.read = notify_read,
-	.write = notify_write,
-};
-
 /* ---- News from PCI ------------------------------------------------------- */
 
 static void config_space_written(struct pci_func *f, uint32_t off,
@@ -368,7 +332,7 @@ static int add_structures(struct virtio_pci *vp)
 				    CONFIG_ROOM, &config_ops);
 	if (!err)
 		err = add_structure(vp, CAP_NOTIFY, VIRTIO_PCI_NOTIFY, notify,
-				    notify, &notify_ops);
+				    notify, &virtio_pci_notify_ops);
 	return err ? err : access_cap_add(vp);
 }
 

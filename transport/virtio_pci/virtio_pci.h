@@ -4,10 +4,11 @@
  *
  * BAR4 (64 bit, 16 KiB): common configuration at 0x0000, ISR at 0x1000, device
  * configuration at 0x2000, notification at 0x3000 (multiplier 4, one address a
- * queue).  BAR1: MSI-X table and PBA.  The offsets are those that SPDK's
- * target uses and its initiator hard-codes.  Inside BAR4 but outside every
- * structure, reads give all-ones and writes are dropped and counted; inside
- * the device configuration's page but behind its end, reads give 0.
+ * queue), the one page that may be mapped as memory (notify.h).  BAR1: MSI-X
+ * table and PBA.  The offsets are those that SPDK's target uses and its
+ * initiator hard-codes.  Inside BAR4 but outside every structure, reads give
+ * all-ones and writes are dropped and counted; inside the device
+ * configuration's page but behind its end, reads give 0.
  *
  * Interrupts   MSI-X: queue q raises its vector, config changes theirs;
  *              NO_VECTOR is silence.  The ISR config bit is set either way,
@@ -52,8 +53,11 @@ struct virtio_pci {
 	uint16_t *queue_vector; /* owned: one a queue */
 	uint16_t access_cap;	/* offset of the configuration access cap */
 	void (*work)(struct virtio_pci *vp); /* queues have work */
+	_Atomic uint32_t
+		*notify_page; /* borrowed; NULL: BAR4's is not mapped */
 	struct {
 		uint64_t common, isr, config, notify; /* accesses */
+		uint64_t page_kicks; /* found on the notify page */
 		uint64_t interrupts; /* messages asked for: queue and config */
 		uint64_t rises;	     /* of ISR while MSI-X is off */
 		uint64_t merged;     /* ISR was not 0 already */
