@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * client_control.c - libpciring: guest memory, functions, vectors, lines
+ * client_control.c - libpciring: guest memory, functions, doorbells, vectors,
+ * lines
  *
  * Everything here is one request and one reply on the attach socket.
  */
 #include "ring/client.h"
+#include "ring/shm.h"
 
 int pciring_dma_map(struct pciring *p, uint64_t gpa, uint64_t size, int fd,
 		    uint64_t offset, uint32_t flags)
@@ -55,6 +57,44 @@ int pciring_function_reset(struct pciring *p, uint16_t function)
 	struct msg_function m = { .function = function };
 
 	return client_do(p, &m.h, MSG_FUNCTION_RESET, sizeof(m), NULL, 0);
+}
+
+/* It will be memory of the guest: a page that could go away again would take
+ * the VMM with it. */
+static int check_page(const struct attach_packet *reply)
+{
+	const struct msg_notify_page *m = &reply->m.notify_page;
+
+	if (reply->nr_fds != 1 || m->bar > 5 || m->offset % SEG_PAGE ||
+	    !m->length || m->length % SEG_PAGE ||
+	    shm_check(reply->fds[0], m->length))
+		return -EPROTO;
+	return 0;
+}
+
+int pciring_notify_page(struct pciring *p, uint16_t function,
+			struct pciring_notify_page *out)
+{
+	struct msg_function m = { .function = function };
+	const struct msg_notify_page *page;
+	struct attach_packet reply;
+	int err;
+
+	err = client_call(p, &m.h, MSG_NOTIFY_PAGE, sizeof(m), NULL, 0, &reply);
+	if (err)
+		return err;
+	err = check_page(&reply);
+	page = &reply.m.notify_page;
+	if (!err)
+		*out = (struct pciring_notify_page){
+			.offset = page->offset,
+			.length = page->length,
+			.fd = attach_packet_take(&reply, 0),
+			.function = function,
+			.bar = page->bar,
+		};
+	attach_packet_fini(&reply);
+	return err;
 }
 
 /* One message: @count is at most MSG_MAX_FDS. */

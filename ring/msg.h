@@ -83,6 +83,7 @@ enum msg_type {
 	MSG_SOCKET_STATE = 10,	/* c->s, from a watcher */
 	MSG_LINE_BIND = 11,	/* c->s, 0 to 2 descriptors */
 	MSG_LINE_CONTROL = 12,	/* c->s */
+	MSG_NOTIFY_PAGE = 13,	/* c->s; the reply has 1 descriptor */
 };
 
 /* Every packet starts so.  A reply repeats type and id. */
@@ -163,7 +164,7 @@ struct msg_dma {
 #define MSG_DMA_ALL 0x80000000u
 static_assert(sizeof(struct msg_dma) == 48, "wire");
 
-/* FUNCTION_INFO, FUNCTION_RESET requests. */
+/* FUNCTION_INFO, FUNCTION_RESET, NOTIFY_PAGE requests. */
 struct msg_function {
 	struct msg_header h;
 	uint16_t function;
@@ -177,6 +178,17 @@ struct msg_function_info {
 };
 static_assert(sizeof(struct pciring_function_info) == 88, "wire");
 static_assert(sizeof(struct msg_function_info) == 104, "wire");
+
+/* Where the page in the descriptor belongs. */
+struct msg_notify_page {
+	struct msg_header h;
+	uint64_t offset; /* in the BAR, of its first byte: whole SEG_PAGEs */
+	uint64_t length; /* of the file, and of that piece of the BAR */
+	uint16_t function;
+	uint16_t bar;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct msg_notify_page) == 40, "wire");
 
 /*
  * IRQ_BIND: bit i of @bound says that vector start + i gets the next
@@ -232,6 +244,7 @@ union msg_packet {
 	struct msg_dma dma;
 	struct msg_function function;
 	struct msg_function_info function_info;
+	struct msg_notify_page notify_page;
 	struct msg_irq_bind irq;
 	struct msg_line line;
 	struct msg_socket socket;

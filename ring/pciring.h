@@ -217,8 +217,37 @@ struct pciring_function_info {
 int pciring_function_info(struct pciring *p, uint16_t function,
 			  struct pciring_function_info *info);
 
-/* Function-level reset; done when it returns. */
+/* Function-level reset; done when it returns.  It ends the notify page. */
 int pciring_function_reset(struct pciring *p, uint16_t function);
+
+/* Doorbells of a function as plain memory. */
+struct pciring_notify_page {
+	uint64_t offset;   /* in the BAR, of the page's first byte */
+	uint64_t length;   /* bytes, whole 4 KiB pages; all of the file */
+	int32_t fd;	   /* a sealed memfd; the caller's, to close */
+	uint16_t function; /* bus << 8 | device << 3 | function */
+	uint16_t bar;	   /* 0 to 5 */
+	uint64_t flags;	   /* 0: there is none yet */
+};
+
+/*
+ * Ask for the page with @function's doorbells, to be mapped (shared, read and
+ * write) into the guest at @out->bar + @out->offset, wherever that BAR is while
+ * it decodes memory: a kick is then a store of the guest and no exit, with the
+ * addresses and values of a doorbell write.  A write that exits all the same,
+ * forwarded as before, is as good.  The service looks at the page every turn.
+ *
+ * The page is the function's until it is reset or unplugged or the attachment
+ * ends; after that, stores to it reach nobody: unmap it, and ask again.
+ *
+ * -EOPNOTSUPP the service is older, or its loop may sleep (started without
+ * --idle off), from which no store would wake it.  -EEXIST the function has a
+ * page, -ENOENT there is no such function in the attachment's scope, -ENOMEM
+ * and -ENFILE the service is full, -EPROTO it sent what is no such page.  Any
+ * thread; since 0.3.
+ */
+int pciring_notify_page(struct pciring *p, uint16_t function,
+			struct pciring_notify_page *out);
 
 /* ---- Interrupts -------------------------------------------------------- */
 

@@ -48,9 +48,12 @@ struct test_service {
 	unsigned int drop_fds;
 	uint32_t extra_lanes;
 	uint32_t irq_count;
-	atomic_int error;  /* of every reply but hello's */
-	atomic_bool mute;  /* no reply at all */
-	atomic_bool noise; /* packets that nobody asked for */
+	atomic_int error;	     /* of every reply but hello's */
+	atomic_bool mute;	     /* no reply at all */
+	atomic_bool noise;	     /* packets that nobody asked for */
+	struct msg_notify_page page; /* as it will be described; set before */
+	int page_fds[2];
+	unsigned int nr_page_fds;
 
 	/* lies and moods of the loop */
 	atomic_bool deaf;     /* takes nothing */
@@ -180,6 +183,15 @@ static inline void service_hello(struct test_service *s,
 	attach_send(s->sock, &r, sizeof(r), fds, MSG_NR_FDS - s->drop_fds);
 }
 
+static inline void service_page(struct test_service *s,
+				const struct msg_header *h)
+{
+	struct msg_notify_page r = s->page;
+
+	r.h = *h;
+	attach_send(s->sock, &r, sizeof(r), s->page_fds, s->nr_page_fds);
+}
+
 static inline void service_reply(struct test_service *s,
 				 struct attach_packet *pkt)
 {
@@ -191,6 +203,10 @@ static inline void service_reply(struct test_service *s,
 	atomic_fetch_add(&s->nr_kept, 1);
 	r.h.reply = 1;
 	r.h.error = s->error;
+	if (r.h.type == MSG_NOTIFY_PAGE && !r.h.error) {
+		service_page(s, &r.h);
+		return;
+	}
 	if (r.h.type == MSG_FUNCTION_INFO) {
 		r.info.function = pkt->m.function.function;
 		r.info.msix_vectors = 3;
