@@ -179,6 +179,22 @@ static bool conn_info(struct attach_conn *c, const struct msg_function *request)
 	return conn_send(c, &reply, sizeof(reply), NULL, 0);
 }
 
+static bool conn_notify_page(struct attach_conn *c,
+			     const struct msg_function *request)
+{
+	struct msg_notify_page reply = { .h = answer_to(&request->h, 0) };
+	bool sent;
+	int fd = -1;
+	int err = attachment_notify_page(c->attachment, request->function,
+					 &reply, &fd);
+
+	if (err)
+		return conn_answer(c, &request->h, err);
+	sent = conn_send(c, &reply, sizeof(reply), &fd, 1);
+	close(fd);
+	return sent;
+}
+
 static int map(struct attach_conn *c, const struct attach_packet *pkt)
 {
 	if (pkt->nr_fds > 1)
@@ -222,6 +238,8 @@ static bool conn_request(struct attach_conn *c, struct attach_packet *pkt)
 		break;
 	case MSG_FUNCTION_INFO:
 		return conn_info(c, &m->function);
+	case MSG_NOTIFY_PAGE:
+		return conn_notify_page(c, &m->function);
 	case MSG_FUNCTION_RESET:
 		err = attachment_reset(a, m->function.function);
 		break;

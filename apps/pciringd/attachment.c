@@ -204,6 +204,7 @@ int attachment_create(struct service_machine *m, const struct msg_hello *hello,
 		.machine = m,
 		.link = &a->link,
 	};
+	a->pages = (struct notify_pages){ .machine = m, .link = &a->link };
 	snprintf(a->name, sizeof(a->name), "%.*s", PCIRING_NAME_MAX - 1,
 		 hello->name);
 	err = attachment_channel(a, hello);
@@ -246,6 +247,7 @@ void attachment_destroy(struct attachment *a)
 	attachment_leave(a);
 	line_watch_close_all(&a->watches);
 	service_run(m, detach, a);
+	notify_page_close_all(&a->pages);
 	loop_unwatch(m->loop, a->channel.kick_fd);
 	count_broken(a);
 	while (link_take_region(&a->link, &r))
@@ -458,5 +460,17 @@ int attachment_reset(struct attachment *a, uint16_t bdf)
 	struct function_call c = { .link = &a->link, .bdf = bdf };
 
 	service_run(a->machine, reset, &c);
+	if (!c.err)
+		notify_page_close(&a->pages, bdf);
 	return c.err;
+}
+
+int attachment_notify_page(struct attachment *a, uint16_t bdf,
+			   struct msg_notify_page *reply, int *fd)
+{
+	reply->offset = VIRTIO_PCI_NOTIFY;
+	reply->length = SEG_PAGE;
+	reply->function = bdf;
+	reply->bar = VIRTIO_PCI_BAR;
+	return notify_page_open(&a->pages, bdf, fd);
 }

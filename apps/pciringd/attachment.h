@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 
 #include "apps/pciringd/line_watch.h"
+#include "apps/pciringd/notify_pages.h"
 #include "apps/pciringd/service.h"
 
 struct attachment {
@@ -34,6 +35,7 @@ struct attachment {
 	int broken_fd;	   /* borrowed: what the loop signals then */
 	uint16_t irqchip;  /* PCIRING_IRQCHIP_* */
 	struct line_watches watches;
+	struct notify_pages pages;
 	uint64_t bytes; /* of lent memory that is mapped here */
 	struct attachment *next;
 };
@@ -70,6 +72,9 @@ int attachment_dma_unmap(struct attachment *a, const struct msg_dma *dma);
 int attachment_info(struct attachment *a, uint16_t bdf,
 		    struct pciring_function_info *info);
 int attachment_reset(struct attachment *a, uint16_t bdf);
+/* *@fd is the caller's, to close.  As notify_page_open(). */
+int attachment_notify_page(struct attachment *a, uint16_t bdf,
+			   struct msg_notify_page *reply, int *fd);
 
 /* Takes over all @nr_fds descriptors on success.  -EINVAL, -ENOENT, -ERANGE,
  * -ENOSPC, -ENFILE. */

@@ -237,4 +237,5 @@ int attachment_line_control(struct attachment *a,
 void attachment_function_gone(struct attachment *a, uint16_t bdf)
 {
 	line_watch_commit(&a->watches, PCIRING_LINE_INTX, bdf, NULL);
+	notify_page_close(&a->pages, bdf);
 }

@@ -11,8 +11,9 @@
  * Cost      an attachment: its socket, segment and kick eventfd, and the
  *           mappings of attachment_mappings().  A file of guest memory: one
  *           mapping, which truncation under us can split (LIMITS_FILE).  A
- *           bound vector: one descriptor, a bound line two.  Regions are
- *           entries of a table and cost neither
+ *           bound vector: one descriptor, a bound line two.  A notify
+ *           page: one mapping.  Regions are entries of a table and cost
+ *           neither
  * Mappings  counted, by the lanes and files there are
  * Files     a descriptor's number is how many there are at least, because the
  *           kernel gives the lowest one that is free

@@ -37,6 +37,7 @@ static json_t *access_stats(const struct snapshot_function *f)
 	put(o, "bar_read", f->accesses.bar_reads);
 	put(o, "bar_write", f->accesses.bar_writes);
 	put(o, "notify", f->notifies);
+	put(o, "page_kicks", f->page_kicks);
 	put(o, "posted", f->posted);
 	put(o, "bad", f->accesses.bad);
 	return o;

@@ -7,7 +7,8 @@
  * The input is a sequence of packets: connection (and whether eventfds are
  * signalled), kind, descriptors, length, bytes.  A kind makes a header that is in order or leaves even that to the
  * bytes.  In the end, when both connections are closed: no attachment is left,
- * no file is mapped, and no descriptor is open that was not open before.
+ * no file is mapped, no notify page is looked at, no mapping is counted, and no
+ * descriptor is open that was not open before.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include "apps/pciringd/attachment.h"
 #include "irq/notify.h"
 #include "ring/attach.h"
+#include "ring/shm.h"
 #include "ring/test_tmp.h"
 #include "tests/fuzz/must.h"
 
@@ -69,7 +71,8 @@ static void set_up_service(void)
 {
 	struct service_error e;
 
-	must(!loop_create(0, 50, &w.loop));
+	/* One that never sleeps lends notify pages, too. */
+	must(!loop_create(0, LOOP_IDLE_OFF, &w.loop));
 	service_init(&w.service, &w.loop, 1);
 	w.service.ops = &attach_server_service_ops;
 	w.service.ctx = &w.server;
@@ -122,6 +125,8 @@ static void tear_down(void)
 	must(!m->attachments && !m->watcher && !w.server.nr_conns);
 	for (int i = 0; i < GPA_MAX_FILES; i++)
 		must(m->files.file[i].users == 0);
+	must(!m->machine->mapped);
+	must(!w.service.budget.mappings);
 	attach_server_fini(&w.server);
 	control_remove(&w.control, &w.stopper);
 	close(w.stopper.fd);
@@ -145,6 +150,23 @@ static void connect_client(int i)
 	serve();
 }
 
+/* A page that came with an answer is stored to, whether or not it is still in
+ * use, and the machine looks at what it has. */
+static void scribble(const struct attach_packet *pkt)
+{
+	const struct msg_notify_page *m = &pkt->m.notify_page;
+	struct service_machine *machine = service_find(&w.service, "m");
+	uint32_t *word;
+
+	must(pkt->nr_fds == 1 && m->length == SEG_PAGE);
+	must(!shm_check(pkt->fds[0], SEG_PAGE));
+	word = shm_map(pkt->fds[0], 0, SEG_PAGE);
+	must(word);
+	memset(word, (int)pkt->m.h.id, SEG_PAGE);
+	machine_turn(machine->machine);
+	shm_unmap(word, SEG_PAGE);
+}
+
 /* Everything the server said; its descriptors are closed with the packet. */
 static void read_answers(int i)
 {
@@ -153,8 +175,11 @@ static void read_answers(int i)
 
 	while (n == 1 || n == -EPROTO) {
 		n = attach_recv(w.client[i], &pkt);
-		if (n == 1)
-			attach_packet_fini(&pkt);
+		if (n != 1)
+			continue;
+		if (pkt.m.h.type == MSG_NOTIFY_PAGE && !pkt.m.h.error)
+			scribble(&pkt);
+		attach_packet_fini(&pkt);
 	}
 	if (n != -EAGAIN)
 		hang_up(i);
@@ -175,7 +200,7 @@ static void fill_hello(struct msg_hello *h)
 static size_t fill(union msg_packet *m, uint8_t kind)
 {
 	m->h.magic = MSG_MAGIC;
-	m->h.type = (uint16_t)(kind % (MSG_LINE_CONTROL + 2));
+	m->h.type = (uint16_t)(kind % (MSG_NOTIFY_PAGE + 1));
 	m->h.reply = 0;
 	switch (m->h.type) {
 	case MSG_HELLO:
