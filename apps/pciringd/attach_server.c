@@ -357,7 +357,7 @@ static bool make_room(struct attach_server *s, int fd)
 	struct attach_conn *oldest = NULL;
 
 	if (s->nr_conns < ATTACH_MAX_CONNS &&
-	    budget_fd(&s->service->budget, fd))
+	    fd < s->service->budget.most_conn)
 		return true;
 	/* The newest is first. */
 	for (struct attach_conn *c = s->conns; c; c = c->next)

@@ -52,6 +52,7 @@ void budget_init(struct service_budget *b)
 	*b = (struct service_budget){
 		.most_mappings = max_map_count() / 4 * 3,
 		.most_fds = (int)(limit.rlim_cur - limit.rlim_cur / 8),
+		.most_conn = (int)(limit.rlim_cur - limit.rlim_cur / 16),
 	};
 }
 

@@ -15,7 +15,7 @@
  *           page: one mapping.  Regions are entries of a table and cost
  *           neither
  * Mappings  counted, by the lanes and files there are
- * Files     a descriptor's number is how many there are at least, because the
+ * Numbers   a descriptor's number is how many there are at least, because the
  *           kernel gives the lowest one that is free
  * Threads   the control thread
  */
@@ -44,7 +44,8 @@ struct service_limits {
 /* More than this is refused with -ENOMEM and -ENFILE. */
 struct service_budget {
 	uint64_t mappings, most_mappings;
-	int most_fds;
+	int most_fds;	   /* for what clients hold */
+	int most_conn;	   /* for a connection, so that it can be told why */
 	uint64_t refusals; /* of these, and of the limits above */
 };
 
