@@ -9,15 +9,21 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/fsuid.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "apps/pciringd/attach_server.h"
+#include "ring/test_tmp.h"
 #include "tests/flow/service_rig.h"
 
 /* ---- Other users ------------------------------------------------------------------------------- */
@@ -41,32 +47,226 @@ static void sockets_are_their_owners(void **state)
 	assert_int_equal(mode_of(procs_path(&p, "attach.sock", path)), 0600);
 }
 
-static void other_users_are_turned_away(void **state)
+/* What the service answers to user @uid of group @gid, by the library, in a
+ * process of his own: he needs the rights that the files give him, too. */
+static int attach_as(uid_t uid, gid_t gid)
+{
+	struct pciring *link;
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (setgroups(0, NULL) || setgid(gid) || setuid(uid))
+			_exit(1);
+		status = attach(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE,
+				&link);
+		if (!status)
+			status = vendor(link) == 0x1af4 ? 0 : -EPROTO;
+		_exit(-status);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return -WEXITSTATUS(status);
+}
+
+static void need_root(void)
+{
+	if (!geteuid())
+		return;
+	puts("needs root: to be another user");
+	skip();
+}
+
+/* Another service meanwhile, with @args; what it says goes to @log. */
+static struct procs begin_other(const char *const *args, int *log)
+{
+	struct procs mine = p;
+	int err2 = dup(STDERR_FILENO);
+
+	*log = memfd_create("log", MFD_CLOEXEC);
+	/* All the tests' directory, but /tmp, is ours alone. */
+	if (strcmp(test_tmp(), "/tmp"))
+		assert_int_equal(chmod(test_tmp(), 0711), 0);
+	dup2(*log, STDERR_FILENO);
+	fcntl(STDERR_FILENO, F_SETFL, O_APPEND);
+	assert_int_equal(procs_init(&p), 0);
+	p.service = procs_start(&p, "pciringd", args);
+	dup2(err2, STDERR_FILENO);
+	close(err2);
+	assert_true(p.service > 0);
+	assert_int_equal(procs_rpc(&p, "machine.create", MACHINE, NULL), 0);
+	assert_int_equal(procs_rpc(&p, "function.create",
+				   "{\"machine\":\"demo\",\"address\":"
+				   "\"00:01.0\",\"device\":\"rng\"}",
+				   NULL),
+			 0);
+	return mine;
+}
+
+static void end_other(struct procs mine, int log)
+{
+	assert_int_equal(procs_fini(&p), 0);
+	close(log);
+	p = mine;
+}
+
+static bool said(int log, const char *words)
+{
+	char text[16384];
+	ssize_t n = pread(log, text, sizeof(text) - 1, 0);
+
+	assert_true(n >= 0);
+	text[n] = '\0';
+	return strstr(text, words);
+}
+
+static const char *const quiet[] = { "--log-level", "warn", "--idle", "50",
+				     NULL };
+
+static void other_user_is_told_that_he_may_not(void **state)
+{
+	char path[PROCS_PATH], words[64];
+	struct procs mine;
+	struct held before;
+	int log;
+
+	(void)state;
+	need_root();
+	mine = begin_other(quiet, &log);
+	/* The files keep him out ... */
+	assert_int_equal(attach_as(NOBODY, NOBODY), -EACCES);
+	assert_int_equal(attach_counter("refused"), 0);
+	/* ... and if they do not, the service does, and says so. */
+	assert_int_equal(chmod(p.dir, 0755), 0);
+	assert_int_equal(chmod(procs_path(&p, "attach.sock", path), 0666), 0);
+	before = held_at_rest();
+	for (int i = 1; i < 40; i++) {
+		assert_int_equal(attach_as(NOBODY, NOBODY), -EACCES);
+		assert_int_equal(attach_counter("refused"), i);
+	}
+	holds_again(before);
+	snprintf(words, sizeof(words), "attach: user %d (pid ", NOBODY);
+	assert_true(said(log, words));
+	assert_true(said(log, "--allow-uid or --allow-gid lets him in"));
+	assert_int_equal(attach_as(0, 0), 0);
+	end_other(mine, log);
+}
+
+static void user_who_is_allowed_gets_in(void **state)
+{
+	static const char *const args[] = { "--log-level", "warn",
+					    "--idle",	   "50",
+					    "--allow-uid", "65534",
+					    NULL };
+	char path[PROCS_PATH];
+	struct procs mine;
+	int log;
+
+	(void)state;
+	need_root();
+	mine = begin_other(args, &log);
+	assert_int_equal(mode_of(procs_path(&p, "attach.sock", path)), 0666);
+	assert_int_equal(mode_of(procs_path(&p, "rpc.sock", path)), 0600);
+	/* It was there before the service: its mode is its owner's choice. */
+	assert_int_equal(mode_of(p.dir), 0700);
+	assert_int_equal(chmod(p.dir, 0711), 0);
+	assert_int_equal(attach_as(NOBODY, NOBODY), 0);
+	assert_int_equal(attach_as(NOBODY - 1, NOBODY), -EACCES);
+	end_other(mine, log);
+}
+
+static void group_that_is_allowed_gets_in(void **state)
+{
+	static const char *const args[] = { "--log-level", "warn",
+					    "--idle",	   "50",
+					    "--allow-gid", "65533",
+					    NULL };
+	char path[PROCS_PATH];
+	struct procs mine;
+	int log;
+
+	(void)state;
+	need_root();
+	mine = begin_other(args, &log);
+	assert_int_equal(mode_of(procs_path(&p, "attach.sock", path)), 0660);
+	assert_int_equal(chmod(p.dir, 0711), 0);
+	assert_int_equal(attach_as(NOBODY, 65533), 0);
+	/* By the file already. */
+	assert_int_equal(attach_as(NOBODY, NOBODY), -EACCES);
+	assert_int_equal(attach_counter("refused"), 0);
+	assert_int_equal(chmod(procs_path(&p, "attach.sock", path), 0666), 0);
+	assert_int_equal(attach_as(NOBODY, NOBODY), -EACCES);
+	assert_int_equal(attach_counter("refused"), 1);
+	end_other(mine, log);
+}
+
+static void directory_that_others_may_write_to_is_refused(void **state)
+{
+	char out[2048], args[PROCS_PATH + 80], path[PROCS_PATH];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/pciring-shared-XXXXXX", test_tmp());
+	assert_non_null(mkdtemp(path));
+	for (unsigned int mode = 0770; mode <= 0777; mode += 7) {
+		assert_int_equal(chmod(path, mode), 0);
+		snprintf(args, sizeof(args), "--dir %s", path);
+		assert_int_equal(
+			service_program(out, sizeof(out), "pciringd", args), 1);
+		assert_non_null(strstr(out, "others may write there; "
+					    "chmod go-w it, or use "
+					    "--shared-dir"));
+	}
+	/* Asked for, it goes further: to what else is wrong. */
+	snprintf(args, sizeof(args), "--shared-dir --dir %s --lcores 0@0",
+		 path);
+	assert_int_equal(service_program(out, sizeof(out), "pciringd", args),
+			 1);
+	assert_null(strstr(out, "others may write"));
+	assert_non_null(strstr(out, "two lcores at least"));
+	assert_int_equal(rmdir(path), 0);
+}
+
+static void rpc_is_the_operators_alone(void **state)
 {
 	static const char request[] =
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
 		"\"machine.list\"}\n";
-	struct msg_hello h = hello(PCIRING_SCOPE_MACHINE);
-	json_int_t before = attach_counter("refused");
 	char byte;
-	int rpc, fd;
+	int rpc;
 
 	(void)state;
-	if (geteuid())
-		skip();
+	need_root();
 	/* The files would keep another user out; we are he to the socket only. */
 	assert_int_equal(seteuid(NOBODY), 0);
 	setfsuid(0);
-	fd = raw_connect();
 	rpc = rpc_connect();
 	assert_int_equal(seteuid(0), 0);
-	/* It may have gone already. */
-	send(fd, &h, sizeof(h), MSG_NOSIGNAL);
-	expect_end(fd);
 	send(rpc, request, sizeof(request) - 1, MSG_NOSIGNAL);
 	assert_true(recv(rpc, &byte, 1, 0) <= 0);
 	close(rpc);
-	assert_int_equal(attach_counter("refused"), before + 1);
+}
+
+/* They are told one by one; those who say nothing have no place to wait. */
+static void crowd_of_strangers_keeps_nobody_out(void **state)
+{
+	json_int_t before = attach_counter("refused");
+	int fd[3 * ATTACH_STRANGERS];
+
+	(void)state;
+	need_root();
+	assert_int_equal(seteuid(NOBODY), 0);
+	setfsuid(0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(fd); i++)
+		fd[i] = raw_connect();
+	assert_int_equal(seteuid(0), 0);
+	pciring_detach(attach_ok(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE));
+	assert_int_equal(attach_counter("refused"),
+			 before + (int)ARRAY_SIZE(fd));
+	/* The first of them wait for their turn to speak, the others ended. */
+	for (unsigned int i = ATTACH_STRANGERS; i < ARRAY_SIZE(fd); i++)
+		expect_end(fd[i]);
+	for (unsigned int i = 0; i < ATTACH_STRANGERS; i++)
+		close(fd[i]);
 }
 
 static void silent_connections_keep_nobody_out(void **state)
@@ -201,7 +401,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sockets_are_their_owners),
-		cmocka_unit_test(other_users_are_turned_away),
+		cmocka_unit_test(other_user_is_told_that_he_may_not),
+		cmocka_unit_test(user_who_is_allowed_gets_in),
+		cmocka_unit_test(group_that_is_allowed_gets_in),
+		cmocka_unit_test(directory_that_others_may_write_to_is_refused),
+		cmocka_unit_test(rpc_is_the_operators_alone),
+		cmocka_unit_test(crowd_of_strangers_keeps_nobody_out),
 		cmocka_unit_test(silent_connections_keep_nobody_out),
 		cmocka_unit_test(descriptor_that_lingers_holds_up_nobody),
 	};
