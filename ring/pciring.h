@@ -11,13 +11,18 @@
  * Lanes     an attachment has one lane per thread that forwards accesses (a
  *           vCPU).  A lane is one ordered stream: what it forwards is seen by
  *           the device in that order.  Lanes are not ordered among each other
- * Threads   one thread at a time per lane; one thread at a time for the
- *           pciring_irq_* consumers; everything else may be called from any
- *           thread and is serialised inside.  Attach and detach exclude all
- *           other calls on that attachment.  Attachments are independent
+ * Threads   said with each group of calls, in these words:
+ *           lane     one thread at a time for each lane
+ *           irq      one thread at a time for all of these calls
+ *           any      any thread; serialised inside, so one may wait for another
+ *           handler  any thread and any signal handler; nothing else may be
+ *                    called from a signal handler
+ *           alone    no other call on that attachment meanwhile
+ *           Attachments are independent; a process may have any number
  * Errors    calls return 0 (or a count) or a negative errno value, outputs
  *           untouched on failure.  The library never exits, aborts, prints,
- *           installs a signal handler or changes signal masks
+ *           installs a signal handler or changes signal masks; it has no
+ *           asserts
  * Memory    structs are the caller's.  Descriptors passed in stay the
  *           caller's (they are duplicated on the way); nothing is kept
  * Trust     the segment's geometry is private to each side; a service that
@@ -93,11 +98,14 @@ struct pciring_options {
 	uint32_t path;	     /* PCIRING_PATH_*; since 0.3, reserved before */
 };
 
+/* Threads: attach any, detach alone, features and status any. */
+
 /*
  * Attach to the service that listens on @path (its attach.sock).
  * -ENOENT no such machine or function, -EBUSY already attached,
  * -EPROTONOSUPPORT other major version, or too old for the irqchip; -EACCES
- * refused, -ECONNREFUSED, -EINVAL options that make no sense.
+ * refused, -ECONNREFUSED, -EINVAL options that make no sense; -ENOSPC, -ENFILE
+ * and -ENOMEM a limit of the service, here and where things are lent or bound.
  */
 int pciring_attach(const char *path, const struct pciring_options *opt,
 		   struct pciring **out);
@@ -109,10 +117,12 @@ void pciring_detach(struct pciring *p);
 /* Feature bits both sides agreed on. */
 uint64_t pciring_features(const struct pciring *p);
 
-/* 0 while the service is there, -EPIPE for good once it has gone. */
+/* 0 while the service is there, -EPIPE for good once it has gone or was found
+ * lying. */
 int pciring_status(const struct pciring *p);
 
 /* ---- Guest memory ------------------------------------------------------ */
+/* Threads: any. */
 
 #define PCIRING_DMA_READ  1u /* devices may read */
 #define PCIRING_DMA_WRITE 2u /* devices may write */
@@ -135,6 +145,7 @@ int pciring_dma_unmap(struct pciring *p, uint64_t gpa, uint64_t size);
 int pciring_dma_unmap_all(struct pciring *p);
 
 /* ---- Accesses ---------------------------------------------------------- */
+/* Threads: lane; but pciring_may_post any, pciring_call_away handler. */
 
 /* pciring_access.space */
 #define PCIRING_SPACE_MMIO   0 /* address: guest physical */
@@ -164,14 +175,14 @@ int pciring_access(struct pciring *p, unsigned int lane,
 		   struct pciring_access *a);
 
 /*
- * The same in two steps, for a thread that may be called away while it waits, as
- * a vCPU thread is.  One access of a lane may be under way.
+ * The same in two steps, for a thread that may be called away while it waits,
+ * as a vCPU thread is.  One access of a lane may be under way.
  *
  * begin: @a is on its way when this returns 0.  -EBUSY one is under way.
- * collect: wait for the answer to it; 0 and @a->value.  -EINTR called away, by a
- * signal that came while it slept or by pciring_call_away(): the access goes on,
- * the answer is kept, and a later collect has it, once.  -ENOENT none is under
- * way, -EPIPE the service has gone.
+ * collect: wait for the answer to it; 0 and @a->value.  -EINTR called away, by
+ * a signal that came while it slept or by pciring_call_away(): the access goes
+ * on, the answer is kept, and a later collect has it, once.  -ENOENT none is
+ * under way, -EPIPE the service has gone.
  * Until it was collected, pciring_access() and pciring_post() are -EBUSY.
  */
 int pciring_access_begin(struct pciring *p, unsigned int lane,
@@ -181,8 +192,8 @@ int pciring_access_collect(struct pciring *p, unsigned int lane,
 
 /*
  * Call @lane's thread away: the collect that waits now, or else the next one
- * that would wait, returns -EINTR.  As KVM's immediate_exit, without its race
- * with falling asleep.  Any thread, and any signal handler.
+ * that would wait, returns -EINTR, once however often it was called.  As KVM's
+ * immediate_exit; none is lost to a thread that is just falling asleep.
  */
 void pciring_call_away(struct pciring *p, unsigned int lane);
 
@@ -198,6 +209,7 @@ int pciring_post(struct pciring *p, unsigned int lane,
 int pciring_may_post(const struct pciring *p, const struct pciring_access *a);
 
 /* ---- Functions --------------------------------------------------------- */
+/* Threads: any. */
 
 #define PCIRING_BAR_IO	     1u
 #define PCIRING_BAR_64BIT    2u
@@ -250,6 +262,7 @@ int pciring_notify_page(struct pciring *p, uint16_t function,
 			struct pciring_notify_page *out);
 
 /* ---- Interrupts -------------------------------------------------------- */
+/* Threads: irq for poll, wait and dispatch; any for bind and control. */
 
 /* pciring_irq.type */
 #define PCIRING_IRQ_TYPE_MSI   0 /* inject @address, @data, @requester_id */

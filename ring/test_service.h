@@ -264,7 +264,7 @@ static inline void service_start(struct test_service *s)
 	pthread_mutex_init(&s->lock, NULL);
 	snprintf(s->dir, sizeof(s->dir), "%s/service-test-XXXXXX", test_tmp());
 	assert_non_null(mkdtemp(s->dir));
-	snprintf(s->path, sizeof(s->path), "%s/sock", s->dir);
+	snprintf(s->path, sizeof(s->path), "%.64s/sock", s->dir);
 	s->listen = attach_listen(s->path, 0600);
 	assert_true(s->listen >= 0);
 	assert_int_equal(pthread_create(&s->control, NULL, service_control, s),
