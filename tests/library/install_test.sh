@@ -90,7 +90,7 @@ every_page_says_what_a_caller_asks() {
 
 # A synopsis is the header's declaration, word for word.
 synopses_are_the_headers() {
-	local plain proto page
+	local proto page
 	plain() { tr -s ' \t\n' ' ' | sed 's/ \?\([(),;*]\) \?/\1/g'; }
 	gcc -E -P "$top/ring/pciring.h" | plain >"$tmp/header"
 	for page in "$top"/docs/man/pciring_*.3; do
