@@ -32,10 +32,12 @@ static bool request_ok(const struct msg_access *req)
 	       size_ok(req->space, req->size);
 }
 
-static void bad_request(struct channel *ch)
+/* How many of a batch with such a request are returned. */
+static unsigned int bad_request(struct channel *ch)
 {
 	ch->stats.bad_requests++;
 	channel_break(ch, CHANNEL_BAD_REQUEST);
+	return 0;
 }
 
 static void answer_by_ring(struct channel *ch, struct channel_lane *l,
@@ -97,20 +99,6 @@ static void copy_question(const struct seg_lane *s, uint32_t seq,
 	};
 }
 
-/* Only posted writes come by this ring when there is a mailbox. */
-static unsigned int take_posted(struct channel *ch, struct channel_lane *l,
-				struct msg_access *req, unsigned int max)
-{
-	unsigned int n = ring_get(&l->request, req, max);
-
-	for (unsigned int i = 0; i < n; i++)
-		if (unlikely(req[i].op != MSG_POSTED)) {
-			bad_request(ch);
-			return 0;
-		}
-	return n;
-}
-
 /*
  * The posted writes, and after the last of them the question that was there
  * before they were looked for: what it follows has then been seen (N1).
@@ -123,17 +111,19 @@ static unsigned int take_mailbox(struct channel *ch, unsigned int lane,
 	 * are complete. */
 	uint32_t ask =
 		atomic_load_explicit(&l->shared->ask, memory_order_acquire);
-	unsigned int n = take_posted(ch, l, req, max);
+	unsigned int n = ring_get(&l->request, req, max);
 
+	for (unsigned int i = 0; i < n; i++)
+		/* What waits for an answer does not come this way. */
+		if (unlikely(req[i].op != MSG_POSTED))
+			return bad_request(ch);
 	if (n == max || ask == ch->taken[lane])
 		return n;
 	ch->taken[lane] = ask;
 	copy_question(l->shared, ask, &req[n]);
 	/* Ours asks with a seq, and not before it has the last answer. */
-	if (unlikely(!ask || l->pending || req[n].op == MSG_POSTED)) {
-		bad_request(ch);
-		return 0;
-	}
+	if (unlikely(!ask || l->pending || req[n].op == MSG_POSTED))
+		return bad_request(ch);
 	return n + 1;
 }
 
@@ -154,10 +144,8 @@ unsigned int channel_take(struct channel *ch, unsigned int lane,
 	if (unlikely(channel_forged(ch, &l->request) || channel_broken(ch)))
 		return 0;
 	for (i = 0; i < n; i++) {
-		if (unlikely(!request_ok(&req[i]))) {
-			bad_request(ch);
-			return 0;
-		}
+		if (unlikely(!request_ok(&req[i])))
+			return bad_request(ch);
 		waiting += req[i].op != MSG_POSTED;
 	}
 	l->pending += waiting;
