@@ -111,13 +111,16 @@ static unsigned int take_mailbox(struct channel *ch, unsigned int lane,
 	 * are complete. */
 	uint32_t ask =
 		atomic_load_explicit(&l->shared->ask, memory_order_acquire);
-	unsigned int n = ring_get(&l->request, req, max);
+	bool asks = ask != ch->taken[lane];
+	/* Without a question what is known to be there will do. */
+	unsigned int n = asks ? ring_get(&l->request, req, max)
+			      : ring_get_some(&l->request, req, max);
 
 	for (unsigned int i = 0; i < n; i++)
 		/* What waits for an answer does not come this way. */
 		if (unlikely(req[i].op != MSG_POSTED))
 			return bad_request(ch);
-	if (n == max || ask == ch->taken[lane])
+	if (n == max || !asks)
 		return n;
 	ch->taken[lane] = ask;
 	copy_question(l->shared, ask, &req[n]);
@@ -139,8 +142,8 @@ unsigned int channel_take(struct channel *ch, unsigned int lane,
 	if (ch->mailbox)
 		n = take_mailbox(ch, lane, req, max);
 	else
-		n = ring_get(&l->request, req,
-			     RTE_MIN(max, lane_room(ch, l, max)));
+		n = ring_get_some(&l->request, req,
+				  RTE_MIN(max, lane_room(ch, l, max)));
 	if (unlikely(channel_forged(ch, &l->request) || channel_broken(ch)))
 		return 0;
 	for (i = 0; i < n; i++) {
