@@ -284,8 +284,7 @@ int pciring_post(struct pciring *p, unsigned int lane,
 		return err;
 	if (!pciring_may_post(p, a))
 		return -EPERM;
-	if (unlikely(!p->ch.mailbox &&
-		     ring_free(&p->ch.lane[lane].request, 2) < 2))
+	if (unlikely(!p->ch.mailbox && !channel_can_put(&p->ch, lane, 2)))
 		return no_room(p);
 	/* The seq of the access before it: none answers this one, and however
 	 * many are posted, the next access has another seq. */
