@@ -2,7 +2,7 @@
 /*
  * futex.pml - a lane's thread that waits for answers, asleep on its futex
  *
- * The code   ring/wait.c; sleep_for_answer() and pciring_call_away() of
+ * The code   ring/wait.c; sleep_once() and pciring_call_away() of
  *            ring/client_access.c; channel_complete()
  * Who        the lane's thread, the poll loop that answers, somebody who calls
  *            the thread away once, a signal
@@ -46,7 +46,7 @@
 #define FUTEX	1
 
 bool asleep; /* the thread is in the kernel's queue of SEQ */
-bool came_away;
+bool came_away, signalled;
 
 /* The kernel compares and queues under a lock that a waker takes too. */
 inline futex_wait(who, seen)
@@ -112,6 +112,18 @@ again:
 		fi;
 		x = 0;
 		store(LANE, MODE, AWAKE);
+		/* The signal and a call are one reason to go. */
+		if
+		:: signalled ->
+			signalled = false;
+			load(LANE, LEAVE, x);
+			if
+			:: x -> exchange(LANE, LEAVE, 0, x); came_away = true
+			:: else
+			fi;
+			x = 0
+		:: else
+		fi;
 		/* Away, or woken: either way it collects again. */
 		goto again;
 got:
@@ -185,7 +197,7 @@ proctype caller()
 proctype signal()
 {
 end:	if
-	:: atomic { asleep -> asleep = false }
+	:: atomic { asleep -> asleep = false; signalled = true }
 	:: true
 	fi
 }
