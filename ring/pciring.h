@@ -255,8 +255,8 @@ struct pciring_notify_page {
  * -EOPNOTSUPP the service is older, or its loop may sleep (started without
  * --idle off), from which no store would wake it.  -EEXIST the function has a
  * page, -ENOENT there is no such function in the attachment's scope, -ENOMEM
- * and -ENFILE the service is full, -EPROTO it sent what is no such page.  Any
- * thread; since 0.3.
+ * and -ENFILE the service is full, -EPROTO it sent what is no such page.  Since
+ * 0.3.
  */
 int pciring_notify_page(struct pciring *p, uint16_t function,
 			struct pciring_notify_page *out);
