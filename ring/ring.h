@@ -18,6 +18,9 @@
  * prod.tail  producer     consumer   R1 -> A1   "the elements are complete"
  * cons.tail  consumer     producer   R2 -> A2   "the slots are free again"
  *
+ * Roles     put, free and room are the producer's; get, empty are the
+ *           consumer's.  A role belongs to one struct ring and one thread, and
+ *           starts at the first element ever: what is mapped is a new ring
  * Threads   one producer and one consumer, in any processes
  * Trust     the peer may scribble over all shared bytes at any time: wrong or
  *           lost elements follow, never an access outside the ring or a loop.
