@@ -89,7 +89,7 @@ unsigned int channel_get_irqs(struct channel *ch, struct msg_irq *irqs,
 
 	if (unlikely(channel_broken(ch)))
 		return 0;
-	n = ring_get(&ch->irq, irqs, max);
+	n = ring_get_some(&ch->irq, irqs, max);
 	(void)channel_forged(ch, &ch->irq);
 	/* There may be more that found no room, and a loop that sleeps. */
 	if (n)
