@@ -3,7 +3,8 @@
  * order.pml - one lane: posted writes by ring, questions by mailbox
  *
  * The code   channel_put(), take_mailbox() of ring/channel_service.c,
- *            ring_put_one() and ring_get() of ring/ring.h
+ *            ring_put_one(), ring_get() and ring_get_some() of
+ *            ring/ring.h
  * Who        the lane's thread, which does OPS accesses, each posted or asked
  *            as it likes and numbered as it goes; the poll loop, which takes
  *            at most MAX of the ring in a turn
@@ -17,7 +18,7 @@
 #endif
 
 #define WEAK_ASK_LATE	1 /* the question is looked for after the ring */
-#define WEAK_CACHE	2 /* an old index of the ring is good enough */
+#define WEAK_CACHE	2 /* also with one, an old index will do */
 #define WEAK_M1		3 /* the question's seq is no release */
 #define WEAK_R1		4 /* nor is the ring's tail */
 #define WEAK_FULL	5 /* the question is taken though there may be more */
@@ -84,12 +85,12 @@ proctype loop()
 #if WEAK != WEAK_ASK_LATE
 		load(LOOP, ASK, ask);
 #endif
-#if WEAK == WEAK_CACHE
+		/* Without a question what is known to be there will do. */
 		if
 		:: peer == mine -> load(LOOP, TAIL, peer)
-#else
-		if
-		:: peer - mine < MAX -> load(LOOP, TAIL, peer)
+#if WEAK != WEAK_CACHE
+		:: ask != taken && peer != mine && peer - mine < MAX ->
+			load(LOOP, TAIL, peer)
 #endif
 		:: else
 		fi;
