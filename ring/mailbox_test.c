@@ -264,6 +264,29 @@ static void a_question_comes_after_all_that_its_lane_posted(void **state)
 	pair_fini(&p);
 }
 
+/* The loop knows of more than it has taken, and there is more than it knows. */
+static void what_is_known_already_is_not_all_that_was_posted(void **state)
+{
+	struct msg_access req[CHANNEL_REQUESTS];
+	struct pair p;
+
+	pair_init_by(&p, 1, by_mailbox(state));
+	for (uint32_t seq = 1; seq < 4; seq++)
+		put(&p.client, 0, seq, MSG_POSTED);
+	assert_int_equal(channel_take(&p.service, 0, req, 1), 1);
+	put(&p.client, 0, 4, MSG_POSTED);
+	put(&p.client, 0, 5, MSG_READ);
+	for (uint32_t seq = 2; seq < 6;) {
+		unsigned int n =
+			channel_take(&p.service, 0, req, CHANNEL_REQUESTS);
+
+		assert_true(n > 0);
+		for (unsigned int i = 0; i < n; i++)
+			assert_int_equal(req[i].seq, seq++);
+	}
+	pair_fini(&p);
+}
+
 #define ORDER_ROUNDS TEST_ROUNDS(100000)
 
 /* One mapping for both threads, so that the thread sanitizer can relate them. */
@@ -488,6 +511,7 @@ int main(void)
 		BOTH_PATHS(looks_find_every_lanes_ring_in_turn),
 		BOTH_PATHS(what_is_work_is_what_would_be_taken),
 		BOTH_PATHS(a_question_comes_after_all_that_its_lane_posted),
+		BOTH_PATHS(what_is_known_already_is_not_all_that_was_posted),
 		/* First, so that they are what a weakened edge fails. */
 		cmocka_unit_test(m1_n1_a_question_that_is_seen_is_whole),
 		cmocka_unit_test(m2_n2_an_answer_that_is_seen_is_whole),
