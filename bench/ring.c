@@ -92,9 +92,17 @@ static void ask(struct run *run, const struct ring_way *way, unsigned int lanes,
 	}
 }
 
-static int probe(struct run *run, const struct ring_case *c, uint64_t *took)
+/* On a line that the case uses, or on any. */
+static int probe(struct run *run, const struct ring_case *c, unsigned int round,
+		 uint64_t *took)
 {
-	const struct ring_task task = { .way = &ring_pingpong };
+	bool same = c->way == &ring_access || c->way == &ring_pingpong;
+	unsigned int vm = same ? c->vm : RIG_LANES - 1;
+	const struct ring_task task = {
+		.way = &ring_pingpong,
+		.vm = vm,
+		.lane = round % ring_rig_lanes[vm % RIG_LANES],
+	};
 	unsigned int max = RTE_MIN(c->gap_max, MAX_PROBE_NS);
 	unsigned int min = RTE_MIN(c->gap_min, max);
 	int err = ring_rig_begin(&run->rig, &task);
@@ -115,12 +123,13 @@ static void pass(struct run *run, const struct ring_case *c, uint64_t *took)
 	*took = (bench_ticks() - begin) * 1000 / n;
 }
 
-static int measure(struct run *run, struct series *s)
+static int measure(struct run *run, struct series *s, unsigned int round)
 {
 	const struct ring_case *c = &s->what;
 	const struct ring_task task = {
 		.way = c->way,
 		.vm = c->vm,
+		.lane = round % c->vcpus,
 		.pace_ns = c->pace_ns,
 	};
 	unsigned int n = c->way->pass ? 1 : run->block / c->rarer;
@@ -152,12 +161,12 @@ static int measure_block(struct run *run, struct series *s, unsigned int round)
 {
 	unsigned int half = run->block / 2, before = s->nr;
 	double mid, unit = s->what.way->pass ? 1000 : 1;
-	int err = probe(run, &s->what, run->probe);
+	int err = probe(run, &s->what, round, run->probe);
 
 	if (!err)
-		err = measure(run, s);
+		err = measure(run, s, round);
 	if (!err)
-		err = probe(run, &s->what, run->probe + half);
+		err = probe(run, &s->what, round, run->probe + half);
 	if (err)
 		return err;
 	mid = median(run->probe, 2 * half);

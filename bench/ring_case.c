@@ -51,7 +51,7 @@ struct kind {
 #define PASS(way) &(way), ONE_VCPU, 0, SPIN_NS, 1
 
 static const struct kind kinds[] = {
-	{ "pingpong", "one word", "spin", ONE(ring_pingpong), 0, 0, 0, 0 },
+	{ "pingpong", "one word", "spin", ALL(ring_pingpong), 0, 0, 0, 0 },
 	{ "mailbox", "whole channel", "spin", ALL(ring_access), 1.25, 1.4, 0,
 	  0 },
 	{ "mailbox", "client sleeps", "futex", SLOW(ring_access), 0, 0, 0, 0 },

@@ -39,12 +39,20 @@ void ring_rig_broken(const char *what)
 
 /* ---- The probe ------------------------------------------------------------ */
 
-/* The ball is with the caller; so it begins. */
+/* The ball is with the caller. */
 #define BACK 0x80000000u
+
+static _Atomic uint32_t *ball_of(const struct channel *ch, unsigned int lane)
+{
+	uint8_t *word = &ch->lanes_shared[lane].reserved[3];
+
+	static_assert(offsetof(struct seg_lane, reserved[3]) % 4 == 0, "line");
+	return (_Atomic uint32_t *)(void *)word;
+}
 
 static void return_ball(struct ring_rig *r)
 {
-	_Atomic uint32_t *ball = &r->shared->ball;
+	_Atomic uint32_t *ball = ball_of(r->vm->service, r->task.lane);
 	uint32_t now;
 
 	while (ring_rig_goes_on(r)) {
@@ -57,7 +65,7 @@ static void return_ball(struct ring_rig *r)
 
 static void throw_ball(struct ring_rig *r, unsigned int lane)
 {
-	_Atomic uint32_t *ball = &r->shared->ball;
+	_Atomic uint32_t *ball = ball_of(&r->vm->client->ch, r->task.lane);
 	uint32_t now = atomic_load_explicit(ball, memory_order_relaxed);
 
 	(void)lane;
@@ -347,6 +355,8 @@ static int open_vm(struct ring_vm *vm)
 	err = link_attach(vm->machine, vm->link, vm->service, &opt);
 	if (err)
 		return err;
+	for (unsigned int i = 0; i < vm->lanes; i++)
+		atomic_init(ball_of(vm->service, i), BACK);
 	/* No function is there to have a window: one is made up, and stays as
 	 * long as the machine believes that nothing moved. */
 	vm->machine->windows_epoch = vm->machine->mmio.epoch;
@@ -364,7 +374,6 @@ int ring_rig_open(struct ring_rig *r, const struct placement *at)
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (r->shared == MAP_FAILED)
 		return -errno;
-	r->shared->ball = BACK;
 	for (unsigned int i = 0; i < RIG_VMS && !err; i++) {
 		r->vms[i].path = i < RIG_LANES ? PCIRING_PATH_MAILBOX
 					       : PCIRING_PATH_RINGS;

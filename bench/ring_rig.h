@@ -35,7 +35,11 @@ struct ring_way {
 	void (*rouse)(struct ring_rig *r);
 };
 
-/* The probe: one cache line back and forth, nothing else. */
+/*
+ * The probe: one cache line back and forth, nothing else.  It is the line of
+ * a lane's mailbox, a word of which nobody uses: how long a line travels also
+ * depends on where its address has its home in the cache.
+ */
 extern const struct ring_way ring_pingpong;
 /* An access through libpciring and a machine, the service polling or idling. */
 extern const struct ring_way ring_access, ring_access_idle;
@@ -47,7 +51,8 @@ extern const struct ring_way ring_irq;
 
 struct ring_task {
 	const struct ring_way *way;
-	unsigned int vm;      /* index of ring_rig.vm */
+	unsigned int vm;      /* index of ring_rig.vms */
+	unsigned int lane;    /* the probe's */
 	unsigned int pace_ns; /* a consumer's pause between two looks */
 };
 
@@ -70,8 +75,7 @@ struct ring_shared {
 	_Alignas(RIG_LINE) _Atomic uint32_t number;
 	struct ring_task task;
 	_Alignas(RIG_LINE) _Atomic uint32_t begun; /* the child's */
-	_Alignas(RIG_LINE) _Atomic uint32_t ball;
-	_Alignas(RIG_LINE) struct seg_lane line; /* beside the eventfds */
+	_Alignas(RIG_LINE) struct seg_lane line;   /* beside the eventfds */
 	_Alignas(RIG_LINE) char end;
 };
 
