@@ -94,10 +94,11 @@ struct channel {
 	struct seg_lane *lanes_shared;
 	struct channel_lane lane[PCIRING_MAX_LANES];
 	struct ring irq;
-	bool mailbox;		/* MSG_FEATURE_MAILBOX was agreed on */
-	bool irq_unwoken;	/* sent, but the irq thread was not looked at */
-	_Atomic uint8_t fault;	/* enum channel_fault; any thread of the half */
-	unsigned int next_look; /* service: the lane whose ring is next */
+	bool mailbox;	       /* MSG_FEATURE_MAILBOX was agreed on */
+	bool irq_unwoken;      /* sent, but the irq thread was not looked at */
+	_Atomic uint8_t fault; /* enum channel_fault; any thread of the half */
+	unsigned int next_asked; /* service: the mailbox that is next */
+	unsigned int next_look;	 /* service: the lane whose ring is next */
 	struct channel_stats stats;
 	/* Service: the question last taken of each lane; looked at each turn,
 	 * so close together. */
@@ -145,11 +146,13 @@ static inline bool channel_forged(struct channel *ch, const struct ring *ring)
 int channel_create(struct channel *ch, unsigned int lanes, uint32_t epoch);
 
 /*
- * Bit i: channel_take() may find something in lane i.  Mailboxes are all looked
- * at each time; of the request rings CHANNEL_LOOK_RINGS, the next ones the next
- * time, which bounds what a turn costs and how long a doorbell waits.
+ * Bit i: channel_take() may find something in lane i.  One mailbox with a
+ * question, the next one the next time.  Of the request rings the next few,
+ * which bounds what a turn costs and how long a doorbell waits; with mailboxes
+ * fewer, because a turn between two questions is waited for.
  */
-#define CHANNEL_LOOK_RINGS 16
+#define CHANNEL_LOOK_RINGS  16
+#define CHANNEL_LOOK_POSTED 4
 uint64_t channel_look(struct channel *ch);
 
 /*

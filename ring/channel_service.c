@@ -182,6 +182,24 @@ static bool asked(const struct channel *ch, unsigned int lane)
 				    memory_order_relaxed) != ch->taken[lane];
 }
 
+/* The first from where the look before found one, so nobody is passed over. */
+static uint64_t look_mailboxes(struct channel *ch)
+{
+	unsigned int lanes = ch->geo.lanes, first = ch->next_asked, i;
+
+	for (i = first; i < lanes; i++)
+		if (unlikely(asked(ch, i)))
+			goto found;
+	for (i = 0; i < first; i++)
+		if (unlikely(asked(ch, i)))
+			goto found;
+	return 0;
+
+found:
+	ch->next_asked = i + 1;
+	return BIT_ULL(i);
+}
+
 uint64_t channel_look(struct channel *ch)
 {
 	unsigned int lanes = ch->geo.lanes, i = ch->next_look, n;
@@ -189,16 +207,15 @@ uint64_t channel_look(struct channel *ch)
 
 	if (unlikely(channel_broken(ch)))
 		return 0;
-	if (ch->mailbox)
-		for (unsigned int k = 0; k < lanes; k++)
-			found |= (uint64_t)asked(ch, k) << k;
-	for (n = RTE_MIN(lanes, (unsigned int)CHANNEL_LOOK_RINGS); n; n--) {
+	n = ch->mailbox ? CHANNEL_LOOK_POSTED : CHANNEL_LOOK_RINGS;
+	for (n = RTE_MIN(lanes, n); n; n--) {
 		found |= (uint64_t)!ring_empty(&ch->lane[i].request) << i;
 		if (++i == lanes)
 			i = 0;
 	}
 	ch->next_look = i;
-	return found;
+	/* Last: who asks waits, and waits for nothing behind his question. */
+	return ch->mailbox ? found | look_mailboxes(ch) : found;
 }
 
 void channel_irq_wake(struct channel *ch)
