@@ -236,8 +236,6 @@ static void a_ring_forged_full_ends_when_the_service_does(void **state)
 	pthread_join(killer, NULL);
 }
 
-/* ---- Posted writes ----------------------------------------------------- */
-
 static void open_doorbell(void)
 {
 	const struct seg_window w = { .start = 0x3000,
@@ -250,6 +248,40 @@ static void open_doorbell(void)
 	channel_set_windows(&service.ch, &w, 1);
 	pthread_mutex_unlock(&service.lock);
 }
+
+static int post_until_it_fails(void)
+{
+	struct pciring_access a = access_of(PCIRING_SPACE_BAR0, 0x3000, 2);
+	int err;
+
+	open_doorbell();
+	a.write = 1;
+	do
+		err = pciring_post(p, 0, &a);
+	while (!err);
+	return err;
+}
+
+/* The service lives, and would answer the next one. */
+static void a_forged_ring_is_the_end_and_no_hang(void **state)
+{
+	struct rte_ring *r = p->ch.lane[0].completion.r;
+	uint64_t value;
+
+	(void)state;
+	if (path == PCIRING_PATH_MAILBOX)
+		r = p->ch.lane[0].request.r;
+	service.deaf = true;
+	r->prod.tail = r->cons.tail = 0x40000000;
+	if (path == PCIRING_PATH_RINGS)
+		assert_int_equal(read_reg(0, 8, &value), -EPIPE);
+	else
+		assert_int_equal(post_until_it_fails(), -EPIPE);
+	assert_int_equal(pciring_status(p), -EPIPE);
+	assert_int_equal(read_reg(1, 8, &value), -EPIPE);
+}
+
+/* ---- Posted writes ----------------------------------------------------- */
 
 static void only_doorbells_are_posted(void **state)
 {
@@ -421,7 +453,9 @@ static void interrupts_of_unknown_types_without_end_do_not_hold_us(void **state)
 	r->prod.tail = head + 0x40000000;
 	assert_int_equal(pciring_irq_poll(p, &irq, 1), 0);
 	assert_true(r->cons.head - head <= 2 * CHANNEL_IRQS);
-	r->prod.tail = r->prod.head = r->cons.head;
+	/* That ring never looks empty again; who waits for it is told. */
+	assert_int_equal(pciring_irq_wait(p, -1), -EPIPE);
+	assert_int_equal(pciring_status(p), -EPIPE);
 }
 
 static void count_irq(void *arg, const struct pciring_irq *irq)
@@ -508,6 +542,7 @@ int main(void)
 		TEST(signals_do_not_end_a_wait),
 		TEST(a_waiter_learns_that_the_service_died),
 		TEST(a_ring_forged_full_ends_when_the_service_does),
+		TEST(a_forged_ring_is_the_end_and_no_hang),
 		TEST(only_doorbells_are_posted),
 		TEST(posted_writes_leave_room_for_an_access),
 		TEST(what_is_posted_takes_no_number_of_an_access),
