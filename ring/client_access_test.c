@@ -453,7 +453,7 @@ static void interrupts_of_unknown_types_without_end_do_not_hold_us(void **state)
 	r->prod.tail = head + 0x40000000;
 	assert_int_equal(pciring_irq_poll(p, &irq, 1), 0);
 	assert_true(r->cons.head - head <= 2 * CHANNEL_IRQS);
-	/* That ring never looks empty again; who waits for it is told. */
+	/* Who waits for more of them is told. */
 	assert_int_equal(pciring_irq_wait(p, -1), -EPIPE);
 	assert_int_equal(pciring_status(p), -EPIPE);
 }
