@@ -224,7 +224,7 @@ static void page_that_another_process_scribbles_over_harms_nobody(void **state)
 		scribble(page.info.fd);
 	}
 	assert_true(pid > 0);
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 30; i++)
 		assert_true(draw_one(&vm->g, gpa));
 	while (stat_of("functions", NULL, "bad_kicks") < bad + 100)
 		assert_true(draw_one(&vm->g, gpa));
