@@ -43,13 +43,6 @@ AT(pciring_function_info, config_size, 8);
 AT(pciring_function_info, bar_flags, 12);
 AT(pciring_function_info, bar_size, 40);
 IS(pciring_function_info, 88);
-AT(pciring_notify_page, offset, 0);
-AT(pciring_notify_page, length, 8);
-AT(pciring_notify_page, fd, 16);
-AT(pciring_notify_page, function, 20);
-AT(pciring_notify_page, bar, 22);
-AT(pciring_notify_page, flags, 24);
-IS(pciring_notify_page, 32);
 
 AT(pciring_notify_page, offset, 0);
 AT(pciring_notify_page, length, 8);
