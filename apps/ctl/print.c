@@ -82,6 +82,19 @@ static void print_loops(const json_t *loops)
 	ctl_table_print(&t, "", stdout);
 }
 
+static void print_numbers(const json_t *object)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)object, key, value)
+	{
+		if (json_is_integer(value))
+			printf("  %s %" JSON_INTEGER_FORMAT, key,
+			       json_integer_value(value));
+	}
+}
+
 void ctl_print_info(const json_t *info)
 {
 	const json_t *devices = json_object_get(info, "devices");
@@ -94,7 +107,14 @@ void ctl_print_info(const json_t *info)
 	       text(info, "version"), number(info, "pid"),
 	       number(info, "uptime_seconds"), number(info, "machines"));
 	print_loops(json_object_get(info, "loops"));
-	printf("\nDevice types:\n");
+	printf("\nAttach socket:");
+	print_numbers(json_object_get(info, "attach"));
+	printf("\nLinks broken by their clients:");
+	print_numbers(json_object_get(json_object_get(info, "attach"),
+				      "links_broken"));
+	printf("\nLimits:");
+	print_numbers(json_object_get(info, "limits"));
+	printf("\n\nDevice types:\n");
 	json_array_foreach(devices, i, device)
 	{
 		printf("  %-8s %s\n", text(device, "name"),

@@ -160,6 +160,9 @@ static void operator_sees_who_broke_a_link(void **state)
 	assert_int_equal(service_ctl(out, sizeof(out), "stats evil0"), 0);
 	assert_non_null(strstr(out, "links broken by their clients  total 4  "
 				    "forged_index 2  bad_request 2\n"));
+	assert_int_equal(service_ctl(out, sizeof(out), "info"), 0);
+	assert_non_null(strstr(out, "Links broken by their clients:  total 4  "
+				    "forged_index 2  bad_request 2\n"));
 	assert_int_equal(service_ctl(out, sizeof(out), "stats demo"), 0);
 	assert_null(strstr(out, "links broken"));
 }
