@@ -356,8 +356,7 @@ static bool make_room(struct attach_server *s, int fd)
 {
 	struct attach_conn *oldest = NULL;
 
-	if (s->nr_conns < ATTACH_MAX_CONNS &&
-	    fd < s->service->budget.most_conn)
+	if (s->nr_conns < ATTACH_MAX_CONNS && fd < s->service->budget.most_conn)
 		return true;
 	/* The newest is first. */
 	for (struct attach_conn *c = s->conns; c; c = c->next)
