@@ -216,6 +216,7 @@ static void figure(const struct run *run, struct series *s,
 {
 	bool one_way = s->what.way->pass != NULL;
 	double ns = run->ns_per_tick / (one_way ? 1000 : 1);
+	size_t last = (size_t)(s->nr - 1) * 999 / 1000;
 
 	bench_sort(s->took, s->nr);
 	*f = (struct ring_figure){
@@ -223,7 +224,7 @@ static void figure(const struct run *run, struct series *s,
 		.samples = s->nr,
 		.p50 = ns * (double)bench_part(s->took, s->nr, 50),
 		.p99 = ns * (double)bench_part(s->took, s->nr, 99),
-		.p999 = ns * (double)s->took[(s->nr - 1) * 999 / 1000],
+		.p999 = ns * (double)s->took[last],
 		.ratio = middle(s->ratio, run->rounds),
 		.probe = run->ns_per_tick * middle(s->probe, run->rounds),
 	};
