@@ -129,6 +129,13 @@ static bool round_trip(struct hostile *h)
 	return true;
 }
 
+static bool round_trips(struct hostile *h, int n)
+{
+	while (n && round_trip(h))
+		n--;
+	return !n;
+}
+
 static void write_step(struct hostile *h, size_t at)
 {
 	volatile uint8_t *byte = h->segment + at;
@@ -144,7 +151,7 @@ static void walk_step(struct hostile *h, const char *machine, size_t at,
 {
 	for (int tries = 0; tries < 2; tries++) {
 		write_step(h, at);
-		if (round_trip(h) && round_trip(h) && !hostile_ended(h, 0))
+		if (round_trips(h, 2) && !hostile_ended(h, 0))
 			return;
 		report->ended[HOSTILE_WALK]++;
 		hostile_detach(h);

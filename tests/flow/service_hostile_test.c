@@ -295,7 +295,7 @@ static void hostile_peers_harm_nobody_but_themselves(void **state)
 	       "broken %lld\n",
 	       (unsigned long long)honest.accesses,
 	       (long long)honest.slowest / 1000,
-	       (unsigned long long)(report[0].attached + report[1].attached),
+	       (unsigned long long)report[0].attached + report[1].attached,
 	       (long long)(links_broken(NULL, "total") - broken));
 	munmap(report, PEERS * sizeof(*report));
 }

@@ -162,8 +162,9 @@ static void flood_delays_another_link_by_one_share(void **state)
 		before = w->flood.service.stats.requests;
 		assert_int_equal(turns_of_a_read(w), 1);
 		got = w->flood.service.stats.requests - before;
-		/* It did flood, and got its share and no more. */
-		assert_true(got >= MACHINE_TURN_LINK);
+		/* It did flood, and got its share and no more; with mailboxes
+		 * a turn finds less than that. */
+		assert_true(got >= MACHINE_TURN_LINK / 2);
 		assert_true(got < MACHINE_TURN_LINK + MACHINE_TURN_REQUESTS);
 	}
 	assert_int_equal(w->flood.told, 0);
