@@ -22,6 +22,7 @@ struct client_lane {
 	uint8_t size;		   /* of the access under way; 0: none is */
 	bool read;
 	atomic_bool leave; /* called away; set by anybody */
+	uint16_t patience; /* 1/16 pauses before the first look, see spin */
 };
 
 struct pciring {

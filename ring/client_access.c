@@ -3,6 +3,11 @@
  * client_access.c - libpciring: mailboxes and rings; nothing here allocates or
  * locks
  *
+ * Question and answer are on one line, and a look takes it: one that comes after
+ * the service read the question and before it wrote the answer makes the service
+ * fetch the line again, which costs half a round trip.  So the first look comes
+ * about when the last answers came; later is cheap, earlier is not.
+ *
  * A lane waits in three steps: it spins without a clock for a while, longer than
  * a loop that polls takes to answer; then it looks at the clock now and then
  * until spin_ns is over, and offers its core each time, for the loop may be
@@ -26,10 +31,15 @@
 #include <rte_pause.h>
 
 /* Looks at the ring between two looks at the clock. */
-#define SPIN_BATCH 64
+#define SPIN_BATCH     64
+/* A first look that came too early is later the next time by PATIENCE_UP, one
+ * that came late enough sooner by 1; in parts of a pause. */
+#define PATIENCE_PAUSE 16u
+#define PATIENCE_UP    4u
+#define PATIENCE_MAX   (32 * PATIENCE_PAUSE)
 /* Answers to older accesses that one look throws away: a ring full. */
-#define STALE_MAX  CHANNEL_COMPLETIONS
-#define IRQ_BATCH  16
+#define STALE_MAX      CHANNEL_COMPLETIONS
+#define IRQ_BATCH      16
 
 static uint64_t now_ns(void)
 {
@@ -51,6 +61,23 @@ static bool answered(struct pciring *p, unsigned int lane, uint32_t seq,
 	return false;
 }
 
+/* The first look, at its time. */
+static bool look_in_time(struct pciring *p, unsigned int lane,
+			 struct msg_completion *c)
+{
+	struct client_lane *l = &p->lane[lane];
+
+	for (unsigned int i = l->patience / PATIENCE_PAUSE; i; i--)
+		rte_pause();
+	if (likely(answered(p, lane, l->seq, c))) {
+		l->patience -= l->patience > 0;
+		return true;
+	}
+	if (l->patience < PATIENCE_MAX)
+		l->patience += PATIENCE_UP;
+	return false;
+}
+
 /* False: not there within the time, or called away if @away may end it. */
 static bool spin_for_answer(struct pciring *p, unsigned int lane, bool away,
 			    struct msg_completion *c)
@@ -61,6 +88,8 @@ static bool spin_for_answer(struct pciring *p, unsigned int lane, bool away,
 
 	if (!p->spin_ns)
 		return answered(p, lane, seq, c);
+	if (likely(look_in_time(p, lane, c)))
+		return true;
 	for (;;) {
 		for (i = 0; i < SPIN_BATCH; i++) {
 			if (answered(p, lane, seq, c))
@@ -167,18 +196,18 @@ static bool access_ok(const struct pciring *p, unsigned int lane,
 	       a->size <= (a->space == PCIRING_SPACE_CONFIG ? 4 : 8);
 }
 
-static struct msg_access make_request(const struct pciring_access *a,
-				      enum msg_op op, uint32_t seq)
+/* Field by field: a copy of the whole would wait for each of them. */
+static void make_request(struct msg_access *req, const struct pciring_access *a,
+			 enum msg_op op, uint32_t seq)
 {
-	return (struct msg_access){
-		.address = a->address,
-		.value = a->write ? a->value & all_ones(a->size) : 0,
-		.seq = seq,
-		.function = a->function,
-		.space = a->space,
-		.size = a->size,
-		.op = (uint8_t)op,
-	};
+	req->address = a->address;
+	req->value = a->write ? a->value & all_ones(a->size) : 0;
+	req->seq = seq;
+	req->function = a->function;
+	req->space = a->space;
+	req->size = a->size;
+	req->op = (uint8_t)op;
+	memset(req->reserved, 0, sizeof(req->reserved));
 }
 
 /* What every call on a lane checks first. */
@@ -206,7 +235,7 @@ int pciring_access_begin(struct pciring *p, unsigned int lane,
 	/* 0 is what a new mailbox has. */
 	if (unlikely(!++l->seq))
 		l->seq = 1;
-	req = make_request(a, a->write ? MSG_WRITE : MSG_READ, l->seq);
+	make_request(&req, a, a->write ? MSG_WRITE : MSG_READ, l->seq);
 	err = put_request(p, lane, &req);
 	if (err)
 		return err;
@@ -288,7 +317,7 @@ int pciring_post(struct pciring *p, unsigned int lane,
 		return no_room(p);
 	/* The seq of the access before it: none answers this one, and however
 	 * many are posted, the next access has another seq. */
-	req = make_request(a, MSG_POSTED, p->lane[lane].seq);
+	make_request(&req, a, MSG_POSTED, p->lane[lane].seq);
 	return likely(channel_put(&p->ch, lane, &req)) ? 0 : no_room(p);
 }
 
