@@ -138,6 +138,7 @@ static int measure(struct run *run, struct series *s, unsigned int round)
 	if (err)
 		return err;
 	run->rig.vm->client->spin_ns = c->spin_ns;
+	run->rig.vm->client->ch.polled = !c->way->rouse;
 	if (c->way->pass)
 		pass(run, c, s->took + s->nr);
 	else

@@ -52,7 +52,7 @@
 #include "ring/ring.h"
 #include "ring/wait.h"
 
-#define CHANNEL_REQUESTS    64 /* per lane; one less fits */
+#define CHANNEL_REQUESTS    256 /* per lane; one less fits */
 #define CHANNEL_COMPLETIONS 64
 #define CHANNEL_IRQS	    1024
 
@@ -95,10 +95,12 @@ struct channel {
 	struct channel_lane lane[PCIRING_MAX_LANES];
 	struct ring irq;
 	bool mailbox;	       /* MSG_FEATURE_MAILBOX was agreed on */
+	bool polled;	       /* client: MSG_FEATURE_POLLS was agreed on */
 	bool irq_unwoken;      /* sent, but the irq thread was not looked at */
 	_Atomic uint8_t fault; /* enum channel_fault; any thread of the half */
 	unsigned int next_asked; /* service: the mailbox that is next */
-	unsigned int next_look;	 /* service: the lane whose ring is next */
+	unsigned int looks;
+	unsigned int next_look; /* service: the lane whose ring is next */
 	struct channel_stats stats;
 	/* Service: the question last taken of each lane; looked at each turn,
 	 * so close together. */
@@ -118,6 +120,16 @@ void channel_fini(struct channel *ch);
 static inline void channel_use_mailbox(struct channel *ch)
 {
 	ch->mailbox = true;
+}
+
+/*
+ * Client, before anything was sent: the service never sleeps, so nobody looks
+ * whether to wake it.  The fence of that look (W2) is most of what a posted
+ * write costs.
+ */
+static inline void channel_never_wake(struct channel *ch)
+{
+	ch->polled = true;
 }
 
 /* Whether, and why, this half found the other one lying.  Any thread. */
@@ -149,10 +161,12 @@ int channel_create(struct channel *ch, unsigned int lanes, uint32_t epoch);
  * Bit i: channel_take() may find something in lane i.  One mailbox with a
  * question, the next one the next time.  Of the request rings the next few,
  * which bounds what a turn costs and how long a doorbell waits; with mailboxes
- * fewer, because a turn between two questions is waited for.
+ * not in each look, because a turn between two questions is waited for, and
+ * whoever posts many has his line for longer.
  */
 #define CHANNEL_LOOK_RINGS  16
-#define CHANNEL_LOOK_POSTED 4
+#define CHANNEL_LOOK_POSTED 4 /* with mailboxes, one look of */
+#define CHANNEL_LOOK_EVERY  4
 uint64_t channel_look(struct channel *ch);
 
 /*

@@ -32,6 +32,13 @@ static void ask(struct channel *ch, unsigned int lane,
 	atomic_store_explicit(&s->ask, req->seq, memory_order_release);
 }
 
+/* W2, if there is anybody to wake. */
+static void wake_service(struct channel *ch)
+{
+	if (!ch->polled)
+		wait_wake(&ch->head->service, ch->kick_fd);
+}
+
 bool channel_put(struct channel *ch, unsigned int lane,
 		 const struct msg_access *req)
 {
@@ -45,7 +52,7 @@ bool channel_put(struct channel *ch, unsigned int lane,
 		(void)channel_forged(ch, ring);
 		return false;
 	}
-	wait_wake(&ch->head->service, ch->kick_fd);
+	wake_service(ch);
 	return true;
 }
 
@@ -93,7 +100,7 @@ unsigned int channel_get_irqs(struct channel *ch, struct msg_irq *irqs,
 	(void)channel_forged(ch, &ch->irq);
 	/* There may be more that found no room, and a loop that sleeps. */
 	if (n)
-		wait_wake(&ch->head->service, ch->kick_fd);
+		wake_service(ch);
 	return n;
 }
 

@@ -199,9 +199,12 @@ static bool options_ok(const struct pciring_options *opt)
 /* What our hello asks for. */
 static uint64_t wanted(const struct pciring_options *opt)
 {
-	return opt->path == PCIRING_PATH_MAILBOX ? MSG_FEATURE_MAILBOX : 0;
+	return MSG_FEATURE_POLLS |
+	       (opt->path == PCIRING_PATH_MAILBOX ? MSG_FEATURE_MAILBOX : 0);
 }
-static_assert(MSG_FEATURE_MAILBOX == PCIRING_FEATURE_MAILBOX, "one number");
+static_assert(MSG_FEATURE_MAILBOX == PCIRING_FEATURE_MAILBOX &&
+		      MSG_FEATURE_POLLS == PCIRING_FEATURE_POLLS,
+	      "the same numbers");
 
 /* Judge a hello reply and map what it brought. */
 static int take_hello(struct pciring *p, const struct pciring_options *opt,
@@ -233,6 +236,8 @@ static int take_hello(struct pciring *p, const struct pciring_options *opt,
 	p->features = r->features;
 	if (r->features & MSG_FEATURE_MAILBOX)
 		channel_use_mailbox(&p->ch);
+	if (r->features & MSG_FEATURE_POLLS)
+		channel_never_wake(&p->ch);
 	return 0;
 }
 

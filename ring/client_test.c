@@ -45,7 +45,8 @@ static void attach_says_who_and_what_and_agrees_on_features(void **state)
 	assert_int_equal(service.hello.function, 0x0123);
 	assert_int_equal(service.hello.interrupts, PCIRING_IRQ_REMOTE);
 	assert_int_equal(service.hello.lanes, 3);
-	assert_int_equal(service.hello.features, MSG_FEATURE_MAILBOX);
+	assert_int_equal(service.hello.features,
+			 MSG_FEATURE_MAILBOX | MSG_FEATURE_POLLS);
 	assert_string_equal(service.hello.machine, "vm0");
 	assert_string_equal(service.hello.name, "test");
 	assert_int_equal(pciring_features(p), PCIRING_FEATURE_MAILBOX);
@@ -94,14 +95,15 @@ static void the_path_is_as_asked_or_what_the_service_knows(void **state)
 	(void)state;
 	opt.path = PCIRING_PATH_RINGS;
 	assert_int_equal(pciring_attach(service.path, &opt, &p), 0);
-	assert_int_equal(service.hello.features, 0);
+	assert_int_equal(service.hello.features, MSG_FEATURE_POLLS);
 	assert_int_equal(pciring_features(p), 0);
 	pciring_detach(p);
 	opt.path = PCIRING_PATH_MAILBOX;
 	service.rings_only = true;
 	service.minor = 2;
 	assert_int_equal(pciring_attach(service.path, &opt, &p), 0);
-	assert_int_equal(service.hello.features, MSG_FEATURE_MAILBOX);
+	assert_int_equal(service.hello.features,
+			 MSG_FEATURE_MAILBOX | MSG_FEATURE_POLLS);
 	assert_int_equal(pciring_features(p), 0);
 	pciring_detach(p);
 }

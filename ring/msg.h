@@ -115,6 +115,7 @@ struct msg_hello {
 static_assert(sizeof(struct msg_hello) == 40 + 2 * PCIRING_NAME_MAX, "wire");
 /* Bits of features, in the hello wanted, in the reply agreed on. */
 #define MSG_FEATURE_MAILBOX 1ull /* see struct seg_lane */
+#define MSG_FEATURE_POLLS   2ull /* the service never sleeps: no kicks */
 /* The first minor with features; an older one's bits mean nothing to anybody. */
 #define MSG_FEATURES_MINOR  3
 /* The first minor with an irqchip; what an older one has there is reserved. */

@@ -80,8 +80,10 @@ struct pciring; /* one attachment */
 /* Through the lane's request and completion rings. */
 #define PCIRING_PATH_RINGS   1
 
-/* pciring_features(): accesses go by mailbox. */
+/* pciring_features(): accesses go by mailbox; the service never sleeps, so
+ * that nothing is spent on waking it. */
 #define PCIRING_FEATURE_MAILBOX 1u
+#define PCIRING_FEATURE_POLLS	2u
 
 struct pciring_options {
 	size_t size;	     /* sizeof(struct pciring_options): what a later

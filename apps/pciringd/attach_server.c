@@ -109,6 +109,9 @@ static int hello_attach(struct attach_conn *c, struct service_machine *m,
 	reply->geo = ch->geo;
 	if (ch->mailbox)
 		reply->features |= MSG_FEATURE_MAILBOX;
+	if (hello->features & MSG_FEATURE_POLLS &&
+	    loop_idle_us(m->loop) == LOOP_IDLE_OFF)
+		reply->features |= MSG_FEATURE_POLLS;
 	fds[MSG_FD_SEGMENT] = ch->fd;
 	fds[MSG_FD_KICK] = ch->kick_fd;
 	log_limited(LOG_INFO, "%s: \"%s\" (pid %d) attached", m->machine->name,
