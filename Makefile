@@ -206,8 +206,9 @@ bench: all ## figures as JSON lines, also in build/bench, with a plot
 	@mkdir -p $B/bench
 	@$B/bin/pciring-bench all --json >$B/bench/figures.jsonl; \
 		status=$$?; cat $B/bench/figures.jsonl; \
-		bench/plot $B/bench/figures.jsonl $B/bench/ring.svg || status=1; \
-		exit $$status
+		bench/plot $B/bench/figures.jsonl $B/bench/ring.svg || exit 1; \
+		test $$status -le 1 || exit $$status; \
+		test $$status = 0 || echo "a bound was not kept: see above" >&2
 
 install: to = $(DESTDIR)$(PREFIX)
 install: all ## copy programs, libraries and pages to DESTDIR and PREFIX

@@ -158,7 +158,8 @@ static volatile uint32_t *get_index(struct ring *ring)
 	return &ring->r->cons.tail;
 }
 
-static const uint32_t forgeries[] = { 0, 70, 4711, 1u << 31, 0xfffff000 };
+static const uint32_t forgeries[] = { 0, CHANNEL_REQUESTS + 6, 4711, 1u << 31,
+				      0xfffff000 };
 
 static void a_forged_request_index_breaks_the_channel(void **state)
 {

@@ -85,18 +85,18 @@ static unsigned int lane_room(struct channel *ch, struct channel_lane *l,
 /* One value of a line that the client may change at any time: read once. */
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 
+/* Field by field: a copy of the whole would wait for each of them. */
 static void copy_question(const struct seg_lane *s, uint32_t seq,
 			  struct msg_access *req)
 {
-	*req = (struct msg_access){
-		.address = READ_ONCE(s->address),
-		.value = READ_ONCE(s->value),
-		.seq = seq,
-		.function = READ_ONCE(s->function),
-		.space = READ_ONCE(s->space),
-		.size = READ_ONCE(s->size),
-		.op = READ_ONCE(s->op),
-	};
+	req->address = READ_ONCE(s->address);
+	req->value = READ_ONCE(s->value);
+	req->seq = seq;
+	req->function = READ_ONCE(s->function);
+	req->space = READ_ONCE(s->space);
+	req->size = READ_ONCE(s->size);
+	req->op = READ_ONCE(s->op);
+	memset(req->reserved, 0, sizeof(req->reserved));
 }
 
 /*
@@ -175,47 +175,71 @@ void channel_complete(struct channel *ch, unsigned int lane,
 		ch->stats.wakes++;
 }
 
-/* Relaxed: a hint only; channel_take() looks again with N1. */
-static bool asked(const struct channel *ch, unsigned int lane)
+/* Not 0 if @s asks something else than @taken.  Relaxed: a hint only;
+ * channel_take() looks again with N1. */
+static uint32_t moved(const struct seg_lane *s, uint32_t taken)
 {
-	return atomic_load_explicit(&ch->lanes_shared[lane].ask,
-				    memory_order_relaxed) != ch->taken[lane];
+	return atomic_load_explicit(&s->ask, memory_order_relaxed) ^ taken;
+}
+
+/* The lanes from @first to before @end: the first that asked, or @end.  Four at
+ * a time, because most looks find nothing and nobody should wait for them. */
+static unsigned int find_asked(const struct channel *ch, unsigned int first,
+			       unsigned int end)
+{
+	const struct seg_lane *s = ch->lanes_shared + first;
+	const uint32_t *t = ch->taken + first, *last = ch->taken + end;
+
+	for (; last - t >= 4; t += 4, s += 4)
+		if (unlikely(moved(s, t[0]) | moved(s + 1, t[1]) |
+			     moved(s + 2, t[2]) | moved(s + 3, t[3])))
+			break;
+	for (; t < last && !moved(s, *t); t++)
+		s++;
+	return (unsigned int)(t - ch->taken);
 }
 
 /* The first from where the look before found one, so nobody is passed over. */
 static uint64_t look_mailboxes(struct channel *ch)
 {
-	unsigned int lanes = ch->geo.lanes, first = ch->next_asked, i;
+	unsigned int lanes = ch->geo.lanes, first = ch->next_asked;
+	unsigned int i = find_asked(ch, first, lanes);
 
-	for (i = first; i < lanes; i++)
-		if (unlikely(asked(ch, i)))
-			goto found;
-	for (i = 0; i < first; i++)
-		if (unlikely(asked(ch, i)))
-			goto found;
-	return 0;
-
-found:
+	if (i == lanes) {
+		i = find_asked(ch, 0, first);
+		if (likely(i == first))
+			return 0;
+	}
 	ch->next_asked = i + 1;
 	return BIT_ULL(i);
 }
 
-uint64_t channel_look(struct channel *ch)
+static uint64_t look_rings(struct channel *ch, unsigned int n)
 {
-	unsigned int lanes = ch->geo.lanes, i = ch->next_look, n;
+	unsigned int lanes = ch->geo.lanes, i = ch->next_look;
 	uint64_t found = 0;
 
-	if (unlikely(channel_broken(ch)))
-		return 0;
-	n = ch->mailbox ? CHANNEL_LOOK_POSTED : CHANNEL_LOOK_RINGS;
 	for (n = RTE_MIN(lanes, n); n; n--) {
 		found |= (uint64_t)!ring_empty(&ch->lane[i].request) << i;
 		if (++i == lanes)
 			i = 0;
 	}
 	ch->next_look = i;
+	return found;
+}
+
+uint64_t channel_look(struct channel *ch)
+{
+	uint64_t found = 0;
+
+	if (unlikely(channel_broken(ch)))
+		return 0;
+	if (!ch->mailbox)
+		return look_rings(ch, CHANNEL_LOOK_RINGS);
+	if (ch->looks++ % CHANNEL_LOOK_EVERY == 0)
+		found = look_rings(ch, CHANNEL_LOOK_POSTED);
 	/* Last: who asks waits, and waits for nothing behind his question. */
-	return ch->mailbox ? found | look_mailboxes(ch) : found;
+	return found | look_mailboxes(ch);
 }
 
 void channel_irq_wake(struct channel *ch)
@@ -234,7 +258,8 @@ static bool lane_has_work(struct channel *ch, unsigned int lane)
 	struct channel_lane *l = &ch->lane[lane];
 
 	if (ch->mailbox)
-		return asked(ch, lane) || !ring_empty(&l->request);
+		return moved(&ch->lanes_shared[lane], ch->taken[lane]) ||
+		       !ring_empty(&l->request);
 	return !ring_empty(&l->request) && lane_room(ch, l, 1);
 }
 

@@ -169,9 +169,11 @@ static void looks_find_every_lanes_ring_in_turn(void **state)
 
 	for (unsigned int k = 0; k < ARRAY_SIZE(lanes); k++) {
 		unsigned int n = lanes[k];
-		unsigned int step = by_mailbox(state) ? CHANNEL_LOOK_POSTED
-						      : CHANNEL_LOOK_RINGS;
-		unsigned int looks = (n + step - 1) / step;
+		bool mailbox = by_mailbox(state);
+		unsigned int step =
+			mailbox ? CHANNEL_LOOK_POSTED : CHANNEL_LOOK_RINGS;
+		unsigned int looks = (n + step - 1) / step *
+				     (mailbox ? CHANNEL_LOOK_EVERY : 1);
 		uint64_t all = ~0ull >> (64 - n), found;
 
 		pair_init_by(&p, n, by_mailbox(state));

@@ -156,17 +156,18 @@ static unsigned int turns_of_a_read(struct world *w)
 static void flood_delays_another_link_by_one_share(void **state)
 {
 	struct world *w = *state;
-	uint64_t before, got;
+	uint64_t before, got, all = 0;
 
 	for (int i = 0; i < 1000; i++) {
 		before = w->flood.service.stats.requests;
 		assert_int_equal(turns_of_a_read(w), 1);
 		got = w->flood.service.stats.requests - before;
-		/* It did flood, and got its share and no more; with mailboxes
-		 * a turn finds less than that. */
-		assert_true(got >= MACHINE_TURN_LINK / 2);
 		assert_true(got < MACHINE_TURN_LINK + MACHINE_TURN_REQUESTS);
+		all += got;
 	}
+	/* It did flood: with mailboxes not every turn looks for what it posts,
+	 * and one that does finds four lanes' shares. */
+	assert_true(all >= 1000 * MACHINE_TURN_REQUESTS);
 	assert_int_equal(w->flood.told, 0);
 	assert_int_equal(w->honest.told, 0);
 }
@@ -195,8 +196,10 @@ static void expect_broken(struct world *w, enum channel_fault why)
 {
 	uint64_t taken;
 
-	/* A turn looks at sixteen of the rings. */
-	for (int i = 0; i < 4; i++)
+	/* A turn looks at some of the rings, or at none. */
+	for (int i = 0;
+	     i < PCIRING_MAX_LANES / CHANNEL_LOOK_POSTED * CHANNEL_LOOK_EVERY;
+	     i++)
 		machine_turn(w->machine);
 	assert_int_equal(w->flood.told, 1);
 	assert_int_equal(channel_broken(&w->flood.service), why);
