@@ -389,7 +389,8 @@ int pciring_irq_wait(struct pciring *p, int timeout_ms)
 	if (timeout_ms > 0)
 		end = now_ns() + (uint64_t)timeout_ms * 1000000;
 	for (;;) {
-		if (!ring_empty(&p->ch.irq))
+		/* What a broken channel has is never given out. */
+		if (!ring_empty(&p->ch.irq) && !channel_broken(&p->ch))
 			return 1;
 		if (!client_alive(p))
 			return -EPIPE;

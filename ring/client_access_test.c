@@ -281,6 +281,25 @@ static void a_forged_ring_is_the_end_and_no_hang(void **state)
 	assert_int_equal(read_reg(1, 8, &value), -EPIPE);
 }
 
+/* What they were found lying with is not given out, so it is not waited for. */
+static void a_lie_elsewhere_ends_the_wait_for_interrupts(void **state)
+{
+	const struct msg_irq irq = { 0 };
+	struct pciring_irq out;
+	struct rte_ring *r;
+
+	(void)state;
+	assert_true(service_irq(&service, &irq));
+	assert_int_equal(pciring_irq_wait(p, 0), 1);
+	r = p->ch.lane[0].request.r;
+	service.deaf = true;
+	r->cons.tail = 0x40000000;
+	assert_int_equal(post_until_it_fails(), -EPIPE);
+	assert_int_equal(pciring_irq_poll(p, &out, 1), 0);
+	assert_int_equal(pciring_irq_wait(p, 0), -EPIPE);
+	assert_int_equal(pciring_irq_wait(p, -1), -EPIPE);
+}
+
 /* ---- Posted writes ----------------------------------------------------- */
 
 static void only_doorbells_are_posted(void **state)
@@ -543,6 +562,7 @@ int main(void)
 		TEST(a_waiter_learns_that_the_service_died),
 		TEST(a_ring_forged_full_ends_when_the_service_does),
 		TEST(a_forged_ring_is_the_end_and_no_hang),
+		TEST(a_lie_elsewhere_ends_the_wait_for_interrupts),
 		TEST(only_doorbells_are_posted),
 		TEST(posted_writes_leave_room_for_an_access),
 		TEST(what_is_posted_takes_no_number_of_an_access),
