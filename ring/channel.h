@@ -28,7 +28,7 @@
  *         a sleeper that declared itself, once; nobody waits for one to wake
  *         up.  Who has taken interrupts kicks a sleeping loop, which may have
  *         kept some; who let completions pile up is served again from its next
- *         request on
+ *         request on.  With POLLS the loop never sleeps, and no client looks
  * Death   is not seen here, but as an EOF on the attach socket.  Until then a
  *         dead client's lanes are silent and its interrupt ring fills up, and a
  *         dead service's answers do not come.  What was half put is not seen,
@@ -99,8 +99,8 @@ struct channel {
 	bool irq_unwoken;      /* sent, but the irq thread was not looked at */
 	_Atomic uint8_t fault; /* enum channel_fault; any thread of the half */
 	unsigned int next_asked; /* service: the mailbox that is next */
-	unsigned int looks;
-	unsigned int next_look; /* service: the lane whose ring is next */
+	unsigned int looks;	 /* service: how many, see CHANNEL_LOOK_EVERY */
+	unsigned int next_look;	 /* service: the lane whose ring is next */
 	struct channel_stats stats;
 	/* Service: the question last taken of each lane; looked at each turn,
 	 * so close together. */
@@ -208,15 +208,16 @@ void channel_irq_wake(struct channel *ch);
 
 /*
  * What a loop asks after it declared sleep: whether channel_take() would take
- * something of some lane, or break the channel; and whether an interrupt that
- * found no room before would find some.
+ * something of some lane, or break the channel, which the next look is then
+ * about; and whether an interrupt that found no room before would find some.
  */
 bool channel_has_work(struct channel *ch);
 bool channel_irq_room(const struct channel *ch);
 
 /*
  * The loop is about to sleep: from now on a client that puts a request also
- * writes kick_fd, once.  The loop is awake again: kick_fd is emptied here,
+ * writes kick_fd, once, unless it was told that there is no such loop
+ * (channel_never_wake()).  The loop is awake again: kick_fd is emptied here,
  * without ever blocking (a plain read() could, if the client meddles with the
  * descriptor's flags), so the loop only polls it.
  */
@@ -236,9 +237,9 @@ int channel_open(struct channel *ch, const struct msg_geometry *geo,
 
 /*
  * Put one request; false if the ring is full or the channel broken.  Wakes a
- * sleeping loop.  With mailboxes a question always has room; its answer has to
- * be taken before anything else is put on its lane, and its seq is another one
- * than the last and not 0.
+ * sleeping loop, if there can be one.  With mailboxes a question always has
+ * room; its answer has to be taken before anything else is put on its lane, and
+ * its seq is another one than the last and not 0.
  */
 bool channel_put(struct channel *ch, unsigned int lane,
 		 const struct msg_access *req);
@@ -266,7 +267,8 @@ static inline bool channel_can_put(struct channel *ch, unsigned int lane,
 bool channel_get(struct channel *ch, unsigned int lane,
 		 struct msg_completion *c);
 
-/* Take up to @max interrupts.  Kicks a sleeping loop if there were any. */
+/* Take up to @max interrupts.  Kicks a sleeping loop if there were any, and if
+ * there can be one. */
 unsigned int channel_get_irqs(struct channel *ch, struct msg_irq *irqs,
 			      unsigned int max);
 

@@ -194,6 +194,29 @@ static void a_forged_completion_index_breaks_the_channel(void **state)
 	}
 }
 
+/* A loop that is about to sleep finds it: there is a turn for it to be told. */
+static void a_lie_found_before_a_sleep_is_work_once(void **state)
+{
+	struct msg_access req[CHANNEL_COMPLETIONS];
+	unsigned int n;
+	struct pair p;
+
+	(void)state;
+	pair_init(&p, 2);
+	for (n = 0; n < CHANNEL_COMPLETIONS - 1; n++)
+		put(&p.client, 0, n, MSG_READ);
+	assert_int_equal(channel_take(&p.service, 0, req, n), n);
+	while (n--)
+		channel_complete(&p.service, 0, &req[n], 0, 0);
+	put(&p.client, 0, 99, MSG_READ);
+	assert_false(channel_has_work(&p.service));
+	*get_index(&p.client.lane[0].completion) = 1u << 31;
+	assert_true(channel_has_work(&p.service));
+	assert_service_broken(&p, CHANNEL_FORGED_INDEX);
+	assert_false(channel_has_work(&p.service));
+	pair_fini(&p);
+}
+
 static void a_completion_ring_beside_a_mailbox_is_not_looked_at(void **state)
 {
 	struct msg_completion c;
@@ -366,6 +389,7 @@ int main(void)
 		cmocka_unit_test(requests_on_the_wrong_path_break_the_channel),
 		BOTH_PATHS(a_forged_request_index_breaks_the_channel),
 		cmocka_unit_test(a_forged_completion_index_breaks_the_channel),
+		cmocka_unit_test(a_lie_found_before_a_sleep_is_work_once),
 		cmocka_unit_test(
 			a_completion_ring_beside_a_mailbox_is_not_looked_at),
 		BOTH_PATHS(a_forged_interrupt_index_breaks_the_channel),

@@ -252,7 +252,8 @@ void channel_irq_wake(struct channel *ch)
 }
 
 /* What channel_take() would not take is no work: a client that leaves its
- * answers lying would keep the loop awake for nothing. */
+ * answers lying would keep the loop awake for nothing.  A lie that was found
+ * looking for room is: the turn that follows tells it. */
 static bool lane_has_work(struct channel *ch, unsigned int lane)
 {
 	struct channel_lane *l = &ch->lane[lane];
@@ -260,14 +261,28 @@ static bool lane_has_work(struct channel *ch, unsigned int lane)
 	if (ch->mailbox)
 		return moved(&ch->lanes_shared[lane], ch->taken[lane]) ||
 		       !ring_empty(&l->request);
-	return !ring_empty(&l->request) && lane_room(ch, l, 1);
+	return !ring_empty(&l->request) &&
+	       (lane_room(ch, l, 1) || channel_broken(ch));
 }
 
+/* From where the looks are, so that a busy lane does not hide the others.  The
+ * next look begins with what is found: a loop that sleeps at once would other-
+ * wise declare itself again and again until a look comes by. */
 bool channel_has_work(struct channel *ch)
 {
-	for (unsigned int i = 0; !channel_broken(ch) && i < ch->geo.lanes; i++)
-		if (lane_has_work(ch, i))
+	unsigned int lanes = ch->geo.lanes, lane = ch->next_look;
+
+	if (channel_broken(ch))
+		return false;
+	for (unsigned int n = lanes; n; n--) {
+		if (lane_has_work(ch, lane)) {
+			ch->next_look = lane;
+			ch->looks = 0;
 			return true;
+		}
+		if (++lane == lanes)
+			lane = 0;
+	}
 	return false;
 }
 

@@ -205,6 +205,37 @@ static unsigned int take_all(struct pair *p, unsigned int lanes)
 	return taken;
 }
 
+/* Wherever the looks were, and while another lane never runs dry: a loop that
+ * sleeps whenever it finds nothing declares itself once in vain, not often. */
+static void what_is_work_is_in_the_next_look(void **state)
+{
+	unsigned int busy = 0, rounds = 4 * ALL_LANES;
+	struct msg_access req[CHANNEL_REQUESTS];
+	uint64_t seed = 3, found;
+	unsigned int lane;
+	struct pair p;
+
+	pair_init_by(&p, ALL_LANES, by_mailbox(state));
+	for (unsigned int i = 0; i < rounds; i++) {
+		for (uint64_t n = test_random(&seed) % 9; n; n--)
+			assert_int_equal(channel_look(&p.service), 0);
+		lane = test_random(&seed) % ALL_LANES;
+		put(&p.client, lane, 1, MSG_POSTED);
+		assert_true(channel_has_work(&p.service));
+		assert_true(channel_look(&p.service) & BIT_ULL(lane));
+		assert_int_equal(channel_take(&p.service, lane, req, 8), 1);
+	}
+	put(&p.client, 50, 1, MSG_POSTED);
+	for (found = 0; !(found & BIT_ULL(50)); busy++) {
+		assert_true(busy < ALL_LANES);
+		put(&p.client, 3, 1, MSG_POSTED);
+		assert_true(channel_has_work(&p.service));
+		found = channel_look(&p.service);
+		channel_take(&p.service, 3, req, CHANNEL_REQUESTS);
+	}
+	pair_fini(&p);
+}
+
 /* Posts and asks of all kinds, answers that are left lying for a while. */
 static void what_is_work_is_what_would_be_taken(void **state)
 {
@@ -520,6 +551,7 @@ int main(void)
 		cmocka_unit_test(looks_find_every_lanes_question_in_turn),
 		BOTH_PATHS(looks_find_every_lanes_ring_in_turn),
 		BOTH_PATHS(what_is_work_is_what_would_be_taken),
+		BOTH_PATHS(what_is_work_is_in_the_next_look),
 		BOTH_PATHS(a_question_comes_after_all_that_its_lane_posted),
 		BOTH_PATHS(what_is_known_already_is_not_all_that_was_posted),
 		/* First, so that they are what a weakened edge fails. */
