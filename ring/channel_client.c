@@ -32,7 +32,7 @@ static void ask(struct channel *ch, unsigned int lane,
 	atomic_store_explicit(&s->ask, req->seq, memory_order_release);
 }
 
-/* W2, if there is anybody to wake. */
+/* W2, unless there is never anybody to wake. */
 static void wake_service(struct channel *ch)
 {
 	if (!ch->polled)

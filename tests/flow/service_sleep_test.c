@@ -385,6 +385,20 @@ static void no_call_away_is_lost_and_the_answer_is_kept(void **state)
 	pciring_detach(link);
 }
 
+/* Nor may it: a sleeper that nobody wakes is the end of all accesses. */
+static void a_service_that_sleeps_does_not_say_that_it_polls(void **state)
+{
+	(void)state;
+	for (uint32_t path = PCIRING_PATH_MAILBOX; path <= PCIRING_PATH_RINGS;
+	     path++) {
+		struct pciring *link = attach_spinning(0, path);
+
+		assert_false(pciring_features(link) & PCIRING_FEATURE_POLLS);
+		assert_false(link->ch.polled);
+		pciring_detach(link);
+	}
+}
+
 /* ---- Nobody sleeps ----------------------------------------------------- */
 
 static void who_polls_makes_no_syscall_and_gets_none(void **state)
@@ -406,6 +420,46 @@ static void who_polls_makes_no_syscall_and_gets_none(void **state)
 	pciring_detach(link);
 }
 
+/* Not even if it declares itself, as only one that lies does: all of a client
+ * works without.  The word is ours to write in this test, as nobody else does
+ * while the service polls. */
+static void who_is_told_that_the_service_polls_never_kicks_it(void **state)
+{
+	for (uint32_t path = PCIRING_PATH_MAILBOX; path <= PCIRING_PATH_RINGS;
+	     path++) {
+		struct pciring *link = attach_spinning(0, path);
+		struct pollfd kick = { .fd = link->ch.kick_fd,
+				       .events = POLLIN };
+		struct seg_wait *w = &link->ch.head->service;
+		struct sleeper s = { .link = link, .lane = 1 };
+		struct guest g;
+		uint8_t *mem;
+		int ram = make_ram(&mem);
+
+		(void)state;
+		assert_true(pciring_features(link) & PCIRING_FEATURE_POLLS);
+		assert_int_equal(
+			pciring_dma_map(link, RAM_GPA, RAM_SIZE, ram, 0,
+					PCIRING_DMA_READ | PCIRING_DMA_WRITE),
+			0);
+		atomic_store(&w->mode, SEG_EVENTFD);
+		service_guest_boot(&g, link, mem, true);
+		for (unsigned int i = 0; i < 50; i++) {
+			read_one(&s, i);
+			s.g = &g;
+			draw_one(&s);
+		}
+		assert_int_equal(s.wrong, 0);
+		assert_true(link_counter("posted") >= 50);
+		assert_int_equal(link_counter("irqs"), 50);
+		assert_int_equal(atomic_load(&w->mode), SEG_EVENTFD);
+		assert_int_equal(poll(&kick, 1, 0), 0);
+		pciring_detach(link);
+		munmap(mem, RAM_SIZE);
+		close(ram);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest sleepy[] = {
@@ -414,9 +468,13 @@ int main(void)
 		cmocka_unit_test(
 			no_doorbell_and_no_interrupt_is_lost_when_all_sleep),
 		cmocka_unit_test(no_call_away_is_lost_and_the_answer_is_kept),
+		cmocka_unit_test(
+			a_service_that_sleeps_does_not_say_that_it_polls),
 	};
 	const struct CMUnitTest polling[] = {
 		cmocka_unit_test(who_polls_makes_no_syscall_and_gets_none),
+		cmocka_unit_test(
+			who_is_told_that_the_service_polls_never_kicks_it),
 	};
 	int failed = cmocka_run_group_tests(sleepy, start_sleepy, service_stop);
 
