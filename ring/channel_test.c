@@ -225,6 +225,31 @@ static void nothing_is_taken_that_could_not_be_answered(void **state)
 	pair_fini(&p);
 }
 
+/* What is known to be free may all be promised; then it is looked for. */
+static void room_is_looked_for_when_what_is_known_is_promised(void **state)
+{
+	struct msg_access req[CHANNEL_REQUESTS];
+	struct msg_completion c;
+	unsigned int i, taken;
+	struct pair p;
+
+	(void)state;
+	pair_init(&p, 1);
+	put_many(&p.client, 0, 40, MSG_READ);
+	assert_int_equal(channel_take(&p.service, 0, req, 40), 40);
+	for (i = 0; i < 40; i++) {
+		channel_complete(&p.service, 0, &req[i], 0, 0);
+		assert_true(channel_get(&p.client, 0, &c));
+	}
+	put_many(&p.client, 0, CHANNEL_REQUESTS, MSG_READ);
+	for (taken = 0; taken < CHANNEL_COMPLETIONS - 1; taken++) {
+		assert_true(channel_has_work(&p.service));
+		assert_int_equal(channel_take(&p.service, 0, req, 1), 1);
+	}
+	assert_int_equal(channel_take(&p.service, 0, req, 1), 0);
+	pair_fini(&p);
+}
+
 static void posted_writes_reserve_no_room(void **state)
 {
 	struct msg_access req[CHANNEL_REQUESTS];
@@ -239,6 +264,27 @@ static void posted_writes_reserve_no_room(void **state)
 			channel_take(&p.service, 0, req, CHANNEL_REQUESTS), 50);
 	}
 	assert_int_equal(p.service.lane[0].pending, 0);
+	pair_fini(&p);
+}
+
+static void no_more_windows_are_taken_than_there_is_room_for(void **state)
+{
+	struct seg_window w[SEG_WINDOWS + 1];
+	struct pair p;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(w); i++)
+		w[i] = (struct seg_window){ .start = 4096 * i,
+					    .length = 4,
+					    .space = PCIRING_SPACE_MMIO,
+					    .sizes = 2 };
+	pair_init(&p, 1);
+	channel_set_windows(&p.service, w, ARRAY_SIZE(w));
+	for (unsigned int i = 0; i < ARRAY_SIZE(w); i++)
+		assert_int_equal(channel_may_post(&p.client, PCIRING_SPACE_MMIO,
+						  0, 4096 * i, 2),
+				 i < SEG_WINDOWS);
+	assert_int_equal(p.client.head->nr_windows, SEG_WINDOWS);
 	pair_fini(&p);
 }
 
@@ -438,7 +484,11 @@ int main(void)
 			requests_are_taken_in_order_and_answered_by_seq),
 		cmocka_unit_test(the_end_of_an_interrupt_is_taken_and_answered),
 		cmocka_unit_test(nothing_is_taken_that_could_not_be_answered),
+		cmocka_unit_test(
+			room_is_looked_for_when_what_is_known_is_promised),
 		cmocka_unit_test(posted_writes_reserve_no_room),
+		cmocka_unit_test(
+			no_more_windows_are_taken_than_there_is_room_for),
 		cmocka_unit_test(a_sleeping_loop_is_kicked_once),
 		cmocka_unit_test(requests_that_cannot_be_answered_are_no_work),
 		BOTH_PATHS(no_wake_up_is_lost_when_both_sides_sleep),
