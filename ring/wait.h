@@ -9,7 +9,8 @@
  * Trust   the peer may forge mode and seq: a needless or a missing wake-up of
  *         itself follows.  Every sleep has a limit, so nobody waits for ever
  *         on a peer's word.  A peer may make an eventfd it shares block
- *         (fcntl, a full counter): the service writes to none of them
+ *         (fcntl, a full counter): the service writes to none of them.  The
+ *         client does, so a service that lies can hold a thread of it there
  */
 #ifndef RING_WAIT_H
 #define RING_WAIT_H
