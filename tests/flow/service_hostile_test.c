@@ -3,7 +3,7 @@
  * A peer may write anything it can reach, at any time: hostile processes
  * against a real service, and an honest client of the same loop meanwhile.
  *
- * PCIRING_HOSTILE_SECONDS says for how long (3; `make soak`: minutes).  What is
+ * PCIRING_HOSTILE_SECONDS says for how long (2; `make soak`: minutes).  What is
  * random follows from PCIRING_HOSTILE_SEED, which is printed.
  */
 #include <setjmp.h>
@@ -23,7 +23,7 @@
 #include "tests/flow/service_hostile.h"
 #include "tests/flow/service_rig.h"
 
-#define SECONDS 3
+#define SECONDS 2
 #define PEERS	2
 
 /*

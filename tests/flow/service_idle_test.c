@@ -144,7 +144,7 @@ static void a_thousand_idle_functions_cost_less_than_1_percent(void **state)
 	}
 	load = load_of_service();
 	printf("an idle service with %u functions takes 0.%03u %% of a core\n",
-	       MACHINES * FUNCTIONS, (unsigned int)load);
+	       (unsigned int)(MACHINES * FUNCTIONS), (unsigned int)load);
 	assert_true(load < 1000);
 	for (unsigned int i = 0; i < LINKS; i++) {
 		/* It slept, it did not die. */

@@ -136,8 +136,8 @@ static void take_interrupts(void)
 		return;
 	}
 	must(n <= (int)ARRAY_SIZE(irqs));
-	while (n--)
-		must(irqs[n].type <= PCIRING_IRQ_TYPE_ROUTE);
+	for (int i = 0; i < n; i++)
+		must(irqs[i].type <= PCIRING_IRQ_TYPE_ROUTE);
 }
 
 static void use(uint32_t seq)
