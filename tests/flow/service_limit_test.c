@@ -139,6 +139,18 @@ static struct pciring *other(void)
 	return link;
 }
 
+/* What `info` shows among the limits. */
+static json_int_t limit(const char *key)
+{
+	json_int_t n;
+	json_t *info;
+
+	assert_int_equal(procs_rpc(&p, "service.info", "{}", &info), 0);
+	n = counter(json_object_get(info, "limits"), key);
+	json_decref(info);
+	return n;
+}
+
 /* ---- Attachments and lanes ---------------------------------------------------- */
 
 static void attachments_of_a_machine_are_limited(void **state)
@@ -189,6 +201,9 @@ static void lanes_of_a_machine_are_limited(void **state)
 	pciring_detach(link[0]);
 	pciring_detach(link[1]);
 	holds_again(before);
+	/* All of them are there for the next. */
+	assert_int_equal(attach_to(1, 8, &link[0]), 0);
+	pciring_detach(link[0]);
 }
 
 /* ---- Memory ------------------------------------------------------------------- */
@@ -206,10 +221,12 @@ static void files_are_mapped_once_and_limited(void **state)
 	const int fd[] = { small_file(), small_file(), small_file() };
 	struct pciring *link, *second;
 	struct held before, one;
+	json_int_t counted;
 
 	(void)state;
 	assert_int_equal(attach_to(1, 1, &link), 0);
 	one = held_at_rest();
+	counted = limit("mappings");
 	assert_int_equal(attach_to(2, 1, &second), 0);
 	before = held_at_rest();
 	/* However many regions of it, and by whichever link. */
@@ -238,7 +255,15 @@ static void files_are_mapped_once_and_limited(void **state)
 	pciring_detach(second);
 	pciring_dma_unmap_all(link);
 	holds_again(one);
+	assert_int_equal(limit("mappings"), counted);
+	/* More bytes than it may have, but one after the other. */
+	for (unsigned int i = 0; i < 20; i++) {
+		assert_int_equal(pciring_dma_map(link, 0, 4096, fd[2], 0, 3),
+				 0);
+		assert_int_equal(pciring_dma_unmap(link, 0, 4096), 0);
+	}
 	assert_int_equal(pciring_dma_map(link, 0, 4096, fd[2], 0, 3), 0);
+	assert_int_equal(limit("mappings"), counted + LIMITS_FILE);
 	pciring_detach(link);
 	for (unsigned int i = 0; i < ARRAY_SIZE(fd); i++)
 		close(fd[i]);
@@ -316,17 +341,6 @@ static void bound_lines_of_a_machine_are_limited(void **state)
 }
 
 /* ---- All machines together ---------------------------------------------------- */
-
-static json_int_t limit(const char *key)
-{
-	json_int_t n;
-	json_t *info;
-
-	assert_int_equal(procs_rpc(&p, "service.info", "{}", &info), 0);
-	n = counter(json_object_get(info, "limits"), key);
-	json_decref(info);
-	return n;
-}
 
 /* Of any kind, not of memfds only. */
 static unsigned int mappings(void)
