@@ -260,14 +260,18 @@ static void page_ends_with_its_attachment(void **state)
 	struct held before = held_at_rest();
 	struct pciring *link;
 	struct page page[2];
+	json_int_t counted;
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {
 		link = attach_ok(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE);
+		counted = limit_counter("mappings");
 		page[0] = page_of(link, BDF);
 		page[1] = page_of(link, OTHER_BDF);
+		assert_int_equal(limit_counter("mappings"), counted + 2);
 		pciring_detach(link);
 		holds_again(before);
+		assert_int_equal(limit_counter("mappings"), 0);
 		/* Ours stays, and a turn later it is as we left it. */
 		memset(page[0].mem, 0, DOORBELL_PAGE);
 		stat_of("functions", NULL, "resets");

@@ -139,18 +139,6 @@ static struct pciring *other(void)
 	return link;
 }
 
-/* What `info` shows among the limits. */
-static json_int_t limit(const char *key)
-{
-	json_int_t n;
-	json_t *info;
-
-	assert_int_equal(procs_rpc(&p, "service.info", "{}", &info), 0);
-	n = counter(json_object_get(info, "limits"), key);
-	json_decref(info);
-	return n;
-}
-
 /* ---- Attachments and lanes ---------------------------------------------------- */
 
 static void attachments_of_a_machine_are_limited(void **state)
@@ -226,7 +214,7 @@ static void files_are_mapped_once_and_limited(void **state)
 	(void)state;
 	assert_int_equal(attach_to(1, 1, &link), 0);
 	one = held_at_rest();
-	counted = limit("mappings");
+	counted = limit_counter("mappings");
 	assert_int_equal(attach_to(2, 1, &second), 0);
 	before = held_at_rest();
 	/* However many regions of it, and by whichever link. */
@@ -255,7 +243,7 @@ static void files_are_mapped_once_and_limited(void **state)
 	pciring_detach(second);
 	pciring_dma_unmap_all(link);
 	holds_again(one);
-	assert_int_equal(limit("mappings"), counted);
+	assert_int_equal(limit_counter("mappings"), counted);
 	/* More bytes than it may have, but one after the other. */
 	for (unsigned int i = 0; i < 20; i++) {
 		assert_int_equal(pciring_dma_map(link, 0, 4096, fd[2], 0, 3),
@@ -263,7 +251,7 @@ static void files_are_mapped_once_and_limited(void **state)
 		assert_int_equal(pciring_dma_unmap(link, 0, 4096), 0);
 	}
 	assert_int_equal(pciring_dma_map(link, 0, 4096, fd[2], 0, 3), 0);
-	assert_int_equal(limit("mappings"), counted + LIMITS_FILE);
+	assert_int_equal(limit_counter("mappings"), counted + LIMITS_FILE);
 	pciring_detach(link);
 	for (unsigned int i = 0; i < ARRAY_SIZE(fd); i++)
 		close(fd[i]);
@@ -369,20 +357,21 @@ static void attachment_costs_what_is_counted(void **state)
 	assert_int_equal(tear_down(NULL), 0);
 	assert_int_equal(start(args), 0);
 	before = mappings();
-	assert_int_equal(limit("mappings"), 0);
+	assert_int_equal(limit_counter("mappings"), 0);
 	assert_int_equal(attach_to(1, 64, &link), 0);
-	assert_int_equal(limit("mappings"), attachment_mappings(64));
+	assert_int_equal(limit_counter("mappings"), attachment_mappings(64));
 	/* The kernel joins what is alike and adjacent; the heap may grow, and a
 	 * sanitizer's shadow of it. */
 	assert_in_range(mappings() - before, attachment_mappings(64) / 2,
 			attachment_mappings(64) * 9 / 8);
 	pciring_detach(link);
-	while (limit("mappings"))
+	while (limit_counter("mappings"))
 		usleep(1000);
 	/* What a machine can have at most is far below what there is. */
-	assert_true((limit("lanes") + limit("attachments")) * 5 +
-			    limit("files") * LIMITS_FILE <
-		    limit("most_mappings") / 5);
+	assert_true((limit_counter("lanes") + limit_counter("attachments")) *
+				    5 +
+			    limit_counter("files") * LIMITS_FILE <
+		    limit_counter("most_mappings") / 5);
 }
 
 static int attach_machine(unsigned int i, struct pciring **out)
@@ -434,7 +423,7 @@ static void mappings_run_out_for_newcomers_only(void **state)
 	(void)state;
 	assert_int_equal(tear_down(NULL), 0);
 	assert_int_equal(start(args), 0);
-	most = limit("most_mappings");
+	most = limit_counter("most_mappings");
 	base = mappings();
 	if (most > (json_int_t)(ARRAY_SIZE(fd) * attachment_mappings(64))) {
 		puts("vm.max_map_count is too large to be reached here");
@@ -447,13 +436,13 @@ static void mappings_run_out_for_newcomers_only(void **state)
 	assert_true(said("refused: all machines together have"));
 	/* What it counted is what there is, give or take what the kernel joins
 	 * and the heap takes. */
-	assert_in_range(limit("mappings"), most - attachment_mappings(64),
-			most);
+	assert_in_range(limit_counter("mappings"),
+			most - attachment_mappings(64), most);
 	assert_in_range(mappings() - base, most / 2, most + most / 8);
 	assert_int_equal(vendor(link), 0x1af4);
 	while (n)
 		close(fd[--n]);
-	while (limit("mappings") > attachment_mappings(1))
+	while (limit_counter("mappings") > attachment_mappings(1))
 		usleep(1000);
 	pciring_detach(link);
 }
@@ -475,7 +464,7 @@ static void descriptors_run_out_for_newcomers_only(void **state)
 	assert_int_equal(tear_down(NULL), 0);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	assert_int_equal(start(args), 0);
-	assert_int_equal(limit("most_fds"), 224);
+	assert_int_equal(limit_counter("most_fds"), 224);
 	assert_int_equal(attach_to(1, 1, &link), 0);
 	/* Each machine within its limits, until there are too many. */
 	while (!(err = attach_machine(n, &more[n])) && n < ARRAY_SIZE(more))

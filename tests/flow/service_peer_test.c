@@ -47,16 +47,17 @@ static void sockets_are_their_owners(void **state)
 	assert_int_equal(mode_of(procs_path(&p, "attach.sock", path)), 0600);
 }
 
-/* What the service answers to user @uid of group @gid, by the library, in a
- * process of his own: he needs the rights that the files give him, too. */
-static int attach_as(uid_t uid, gid_t gid)
+/* What the service answers to user @uid of group @gid and of @more others, by
+ * the library, in a process of his own: he needs the rights that the files give
+ * him, too. */
+static int attach_in(uid_t uid, gid_t gid, size_t more, const gid_t *others)
 {
 	struct pciring *link;
 	int status;
 	pid_t pid = fork();
 
 	if (!pid) {
-		if (setgroups(0, NULL) || setgid(gid) || setuid(uid))
+		if (setgroups(more, others) || setgid(gid) || setuid(uid))
 			_exit(1);
 		status = attach(PCIRING_SCOPE_MACHINE, PCIRING_IRQ_NATIVE,
 				&link);
@@ -67,6 +68,11 @@ static int attach_as(uid_t uid, gid_t gid)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	return -WEXITSTATUS(status);
+}
+
+static int attach_as(uid_t uid, gid_t gid)
+{
+	return attach_in(uid, gid, 0, NULL);
 }
 
 static void need_root(void)
@@ -181,6 +187,7 @@ static void group_that_is_allowed_gets_in(void **state)
 					    "--idle",	   "50",
 					    "--allow-gid", "65533",
 					    NULL };
+	const gid_t others[] = { 65532, 65533 };
 	char path[PROCS_PATH];
 	struct procs mine;
 	int log;
@@ -191,6 +198,9 @@ static void group_that_is_allowed_gets_in(void **state)
 	assert_int_equal(mode_of(procs_path(&p, "attach.sock", path)), 0660);
 	assert_int_equal(chmod(p.dir, 0711), 0);
 	assert_int_equal(attach_as(NOBODY, 65533), 0);
+	/* Among his other groups will do. */
+	assert_int_equal(attach_in(NOBODY, NOBODY, 2, others), 0);
+	assert_int_equal(attach_in(NOBODY, NOBODY, 1, others), -EACCES);
 	/* By the file already. */
 	assert_int_equal(attach_as(NOBODY, NOBODY), -EACCES);
 	assert_int_equal(attach_counter("refused"), 0);

@@ -242,13 +242,23 @@ void send_bytes(int fd, const void *bytes, size_t n)
 	assert_int_equal(send(fd, bytes, n, MSG_NOSIGNAL), n);
 }
 
-json_int_t attach_counter(const char *key)
+static json_int_t info_counter(const char *object, const char *key)
 {
 	json_t *info;
 	json_int_t n;
 
 	assert_int_equal(procs_rpc(&p, "service.info", "{}", &info), 0);
-	n = counter(json_object_get(info, "attach"), key);
+	n = counter(json_object_get(info, object), key);
 	json_decref(info);
 	return n;
+}
+
+json_int_t attach_counter(const char *key)
+{
+	return info_counter("attach", key);
+}
+
+json_int_t limit_counter(const char *key)
+{
+	return info_counter("limits", key);
 }

@@ -70,4 +70,7 @@ void expect_end(int fd);
 /* Of service.info's "attach". */
 json_int_t attach_counter(const char *key);
 
+/* A limit of service.info, or what is had of it. */
+json_int_t limit_counter(const char *key);
+
 #endif
