@@ -157,6 +157,10 @@ static void an_error_of_the_service_leaves_the_value(void **state)
 	a.value = 7;
 	service.status = EIO;
 	assert_int_equal(pciring_access(p, 0, &a), -EIO);
+	service.status = 4095;
+	assert_int_equal(pciring_access(p, 0, &a), -4095);
+	service.status = 4096;
+	assert_int_equal(pciring_access(p, 0, &a), -EPROTO);
 	service.status = INT32_MAX;
 	assert_int_equal(pciring_access(p, 0, &a), -EPROTO);
 	assert_int_equal(a.value, 7);
