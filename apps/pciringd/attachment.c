@@ -24,8 +24,9 @@ static void link_broke(struct link *l)
 	struct attachment *a = container_of(l, struct attachment, link);
 	const uint64_t one = 1;
 
-	/* K1: pairs with C1.  The eventfd is ours alone: it cannot block. */
-	atomic_store_explicit(&a->told, true, memory_order_release);
+	/* Relaxed: the two system calls on the eventfd are the order.  It is
+	 * ours alone: it cannot block. */
+	atomic_store_explicit(&a->told, true, memory_order_relaxed);
 	if (write(a->broken_fd, &one, sizeof(one)) < 0)
 		assert(errno == EAGAIN); /* full is as good as written */
 }
@@ -36,8 +37,9 @@ static const struct link_ops link_ops = {
 
 bool attachment_broken(const struct attachment *a)
 {
-	/* C1: pairs with K1. */
-	return atomic_load_explicit(&a->told, memory_order_acquire);
+	/* Relaxed: read behind the eventfd's signal; why the link broke is read
+	 * only when the loop has let go of it. */
+	return atomic_load_explicit(&a->told, memory_order_relaxed);
 }
 
 const char *attachment_fault(enum channel_fault why)

@@ -13,7 +13,7 @@
  *           says so once on an eventfd, and whoever watches that ends the
  *           attachment.  What it was is counted at its end, however it came
  * Field     written by  read by   edge
- * told      loop        control   K1 -> C1  "the link is broken"
+ * told      loop        control   relaxed: the eventfd's signal is the order
  * Trust     every value is the client's.  Limits: apps/pciringd/limits.h
  */
 #ifndef APPS_PCIRINGD_ATTACHMENT_H

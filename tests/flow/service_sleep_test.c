@@ -23,6 +23,7 @@
 
 #include <rte_pause.h>
 
+#include "ring/attach.h"
 #include "ring/client.h"
 #include "ring/test_util.h"
 #include "tests/flow/service_guest.h"
@@ -467,6 +468,24 @@ static void who_is_told_that_the_service_polls_never_kicks_it(void **state)
 	}
 }
 
+/* An older client kicks as ever, and nobody minds. */
+static void who_did_not_ask_is_not_told_that_nobody_sleeps(void **state)
+{
+	struct msg_hello h = hello(PCIRING_SCOPE_MACHINE);
+	struct attach_packet pkt;
+	int fd = raw_connect();
+
+	(void)state;
+	h.minor = PCIRING_VERSION_MINOR;
+	h.features = MSG_FEATURE_MAILBOX;
+	send_bytes(fd, &h, sizeof(h));
+	assert_int_equal(attach_recv(fd, &pkt), 1);
+	assert_int_equal(pkt.m.h.error, 0);
+	assert_int_equal(pkt.m.hello_reply.features, MSG_FEATURE_MAILBOX);
+	attach_packet_fini(&pkt);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest sleepy[] = {
@@ -480,6 +499,8 @@ int main(void)
 	};
 	const struct CMUnitTest polling[] = {
 		cmocka_unit_test(who_polls_makes_no_syscall_and_gets_none),
+		cmocka_unit_test(
+			who_did_not_ask_is_not_told_that_nobody_sleeps),
 		cmocka_unit_test(
 			who_is_told_that_the_service_polls_never_kicks_it),
 	};
