@@ -25,6 +25,9 @@
 
 /* How many idle turns between two offers of the core. */
 #define TURNS_A_YIELD 16
+/* How many idle turns a pause, in a loop that never sleeps: a question that
+ * comes in a pause waits for its end. */
+#define TURNS_A_PAUSE 4
 
 struct call {
 	loop_fn *fn;
@@ -204,7 +207,8 @@ int loop_run(void *arg)
 		if (did) {
 			idle_turns = 0;
 		} else if (loop->idle_ns < 0) {
-			rte_pause();
+			if (++idle_turns % TURNS_A_PAUSE == 0)
+				rte_pause();
 		} else {
 			if (idle_turns++ == 0)
 				since = now_ns();
