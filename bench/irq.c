@@ -241,14 +241,14 @@ int bench_irq(const struct bench_options *o)
 
 	if (err) {
 		fprintf(stderr, "irq: needs two CPUs\n");
-		return 1;
+		return 2;
 	}
 	err = child_pin(cpu[0]);
 	if (!err)
 		err = irq_rig_open(&rig, cpu[1]);
 	if (err) {
 		fprintf(stderr, "irq: %s\n", strerror(-err));
-		return 1;
+		return 2;
 	}
 	if (!o->json)
 		printf("%-10s %-5s %-24s %-8s %8s %8s %8s %6s %8s %7s\n",

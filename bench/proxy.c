@@ -287,7 +287,7 @@ int bench_proxy(const struct bench_options *o)
 	}
 	if (err) {
 		fprintf(stderr, "proxy: %s\n", strerror(-err));
-		return 1;
+		return 2;
 	}
 	print(o, median);
 	return median[PROXY].p50 * 100 > median[SOCKET].p50 * BOUND_PERCENT;

@@ -292,22 +292,18 @@ int bench_ring(const struct bench_options *o)
 	struct placement at[NR_PLACEMENTS];
 	unsigned int n = placement_find(at);
 	struct ring_report report;
-	cpu_set_t cpus;
 	int err = 0;
 
 	if (!n) {
 		fprintf(stderr, "ring: needs two CPUs\n");
-		return 1;
+		return 2;
 	}
-	sched_getaffinity(0, sizeof(cpus), &cpus);
 	ring_report_init(&report, o, at, n);
 	for (unsigned int i = 0; i < n && !err; i++)
 		err = run_at(&report, o, &at[i]);
-	/* What comes after finds the CPUs that were there before. */
-	sched_setaffinity(0, sizeof(cpus), &cpus);
 	if (err) {
 		fprintf(stderr, "ring: %s\n", strerror(-err));
-		return 1;
+		return 2;
 	}
 	return ring_report_end(&report) && !o->quick;
 }
