@@ -33,6 +33,8 @@ static const char usage[] =
 	"                                links broken, limits, device types\n"
 	"  create MACHINE [--loop N]     a new machine\n"
 	"  destroy MACHINE [--force]     remove it, even under a VMM\n"
+	"  bus MACHINE BUS PARENT:DEVICE\n"
+	"                                a new bus: 05, behind a bridge 00:1f\n"
 	"  plug MACHINE BDF DEVICE [KEY=VALUE]...\n"
 	"                                a new function\n"
 	"  unplug MACHINE BDF            remove it\n"
@@ -196,6 +198,31 @@ static int verb_destroy(const struct command *c)
 		    print_nothing);
 }
 
+/* Hexadecimal, as a function's address is. */
+static int verb_bus(const struct command *c)
+{
+	const char *at = c->argv[2];
+	unsigned int bus, parent, device;
+	int end = 0;
+
+	if (sscanf(c->argv[1], "%2x%n", &bus, &end) != 1 || c->argv[1][end]) {
+		fprintf(stderr, "pciringctl: \"%s\" is no bus such as 05\n",
+			c->argv[1]);
+		return EXIT_USAGE;
+	}
+	if (sscanf(at, "%2x:%2x%n", &parent, &device, &end) != 2 || at[end]) {
+		fprintf(stderr,
+			"pciringctl: \"%s\" is no place such as 00:1f\n", at);
+		return EXIT_USAGE;
+	}
+	return show(c,
+		    ctl_call(&c->ctl, "bus.create",
+			     json_pack("{ss si si si}", "machine", c->argv[0],
+				       "bus", (int)bus, "parent", (int)parent,
+				       "device", (int)device)),
+		    print_nothing);
+}
+
 /* KEY=VALUE words as an object; NULL after a line that says what is wrong. */
 static json_t *parse_options(char **words, int n)
 {
@@ -305,6 +332,7 @@ static const struct verb {
 	{ "socket", 3, 3, verb_socket }, { "unsocket", 2, 2, verb_unsocket },
 	{ "config", 0, 0, verb_config }, { "connect", 1, 1, verb_connect },
 	{ "call", 1, 2, verb_call },	 { "irq", 1, 1, verb_irq },
+	{ "bus", 3, 3, verb_bus },
 };
 
 /* ---- The command line ---------------------------------------------------------------- */

@@ -212,6 +212,19 @@ static void show_attachments(const json_t *m)
 		       text(proxy, "name"), number(proxy, "pid"));
 }
 
+/* In hexadecimal, as in the addresses of functions there. */
+static void show_buses(const json_t *m)
+{
+	json_t *b;
+	size_t i;
+
+	json_array_foreach(json_object_get(m, "buses"), i, b)
+		printf("bus       %02x behind %02x:%02x\n",
+		       (unsigned int)number(b, "bus"),
+		       (unsigned int)number(b, "parent"),
+		       (unsigned int)number(b, "device"));
+}
+
 static void show_bars(const json_t *bars)
 {
 	static const char *const heading[] = { "BAR", "SIZE", "KIND", "AT" };
@@ -344,6 +357,7 @@ bool ctl_print_machine(const json_t *machine, const char *address)
 		printf("uuid      %s, epoch %" JSON_INTEGER_FORMAT "\n",
 		       text(machine, "uuid"), number(machine, "epoch"));
 		show_attachments(machine);
+		show_buses(machine);
 	}
 	json_array_foreach(json_object_get(machine, "functions"), i, f)
 	{

@@ -191,6 +191,15 @@ static void command(json_t *list, const char *method, json_t *params)
 		list, json_pack("{ss so}", "method", method, "params", params));
 }
 
+static void write_bus(json_t *list, const char *machine,
+		      const struct service_bus *b)
+{
+	command(list, "bus.create",
+		json_pack("{ss si si si}", "machine", machine, "bus",
+			  (int)b->number, "parent", (int)b->parent, "device",
+			  (int)b->device));
+}
+
 static void write_function(json_t *list, const char *machine,
 			   const struct service_function *f)
 {
@@ -219,6 +228,8 @@ json_t *config_write(struct service *s)
 			json_object_set_new(params, "loop",
 					    json_integer(m->wanted_loop));
 		command(list, "machine.create", params);
+		for (struct service_bus *b = m->buses; b; b = b->next)
+			write_bus(list, m->machine->name, b);
 		for (struct service_function *f = m->functions; f; f = f->next)
 			write_function(list, m->machine->name, f);
 	}

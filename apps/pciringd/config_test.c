@@ -12,6 +12,12 @@
 #define FUNCTION(device)                                                       \
 	"{\"method\":\"function.create\",\"params\":{\"machine\":\"m\","       \
 	"\"address\":\"00:01.0\",\"device\":\"" device "\"}}"
+#define FUNCTION_AT(address)                                                   \
+	"{\"method\":\"function.create\",\"params\":{\"machine\":\"m\","       \
+	"\"address\":\"" address "\",\"device\":\"rng\"}}"
+#define BUS(number, parent, device)                                            \
+	"{\"method\":\"bus.create\",\"params\":{\"machine\":\"m\","            \
+	"\"bus\":" number ",\"parent\":" parent ",\"device\":" device "}}"
 #define SOCKET(path)                                                           \
 	"{\"method\":\"socket.create\",\"params\":{\"machine\":\"m\","         \
 	"\"address\":\"00:01.0\",\"path\":\"" path "\"}}"
@@ -56,7 +62,8 @@ static void content_error_names_the_place_and_what_would_be_right(void **state)
 		  "f: [0]: has members other than" },
 		{ "[{\"method\":\"machine.destroy\"}]",
 		  "f: [0].method: no creating method \"machine.destroy\"; "
-		  "there are: machine.create function.create socket.create" },
+		  "there are: machine.create bus.create function.create "
+		  "socket.create" },
 		{ "[{\"method\":\"machine.create\"}]",
 		  "f: [0].params.name: missing" },
 		{ "[{\"method\":\"machine.create\",\"params\":[]}]",
@@ -77,6 +84,29 @@ static void content_error_names_the_place_and_what_would_be_right(void **state)
 		{ "[" MACHINE "," FUNCTION("rng") "," FUNCTION("rng") "]",
 		  "f: [2].params.address: machine \"m\" has a function 00:01.0 "
 		  "already" },
+		{ "[" BUS("5", "0", "1") "]",
+		  "f: [0].params.machine: no machine \"m\"" },
+		{ "[" MACHINE "," BUS("0", "0", "1") "]",
+		  "f: [1].params.bus: must be 1 to 255" },
+		{ "[" MACHINE "," BUS("256", "0", "1") "]",
+		  "f: [1].params.bus: must be 1 to 255" },
+		{ "[" MACHINE "," BUS("5", "5", "1") "]",
+		  "f: [1].params.parent: machine \"m\" has no such bus" },
+		{ "[" MACHINE "," BUS("5", "-1", "1") "]",
+		  "f: [1].params.parent: machine \"m\" has no such bus" },
+		{ "[" MACHINE "," BUS("5", "256", "1") "]",
+		  "f: [1].params.parent: machine \"m\" has no such bus" },
+		{ "[" MACHINE "," BUS("5", "0", "32") "]",
+		  "f: [1].params.device: must be 0 to 31" },
+		{ "[" MACHINE "," BUS("5", "0", "-1") "]",
+		  "f: [1].params.device: must be 0 to 31" },
+		{ "[" MACHINE "," BUS("5", "0", "\"1\"") "]",
+		  "f: [1].params.device: must be an integer" },
+		{ "[" MACHINE "," BUS("5", "0", "1") "," BUS("5", "0", "2") "]",
+		  "f: [2].params.bus: machine \"m\" has a bus 5 already" },
+		{ "[" MACHINE "," FUNCTION_AT("05:03.1") "]",
+		  "f: [1].params.address: machine \"m\" has no bus 05; "
+		  "bus.create makes one" },
 		{ "[" MACHINE "," SOCKET("/tmp/s") "]",
 		  "f: [1].params.address: machine \"m\" has no function" },
 		{ "[" MACHINE "," FUNCTION("rng") "," SOCKET("s") "]",
@@ -162,10 +192,16 @@ static void what_was_written_back_makes_the_same_again(void **state)
 {
 	static const char text[] =
 		"[{\"method\":\"machine.create\",\"params\":{\"name\":\"m\","
-		"\"loop\":1}}," FUNCTION("rng") "," SOCKET(
-			"/tmp/s") ","
-				  "{\"method\":\"machine.create\",\"params\":{"
-				  "\"name\":\"n\"}}]";
+		"\"loop\":1}}," BUS("5", "0", "31") "," BUS("1", "5", "0") "," FUNCTION("rng") "," SOCKET(
+			"/tmp/s") "," FUNCTION_AT("01:1f.7") "," FUNCTION_AT("0"
+									     "5"
+									     ":"
+									     "0"
+									     "3"
+									     "."
+									     "1") ","
+										  "{\"method\":\"machine.create\",\"params\":{"
+										  "\"name\":\"n\"}}]";
 	json_t *list, *first, *second;
 	struct service a, b;
 	char error[CONFIG_ERROR];

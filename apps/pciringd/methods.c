@@ -166,7 +166,16 @@ static json_t *machine_show(void *ctx, json_t *params, struct service_error *e)
 	return m ? show_machine(m) : no_machine(e, "name", name);
 }
 
-/* ---- function.*, socket.* ---------------------------------------------------- */
+/* ---- bus.*, function.*, socket.* ---------------------------------------------------- */
+
+static json_t *bus_create(void *ctx, json_t *params, struct service_error *e)
+{
+	return done(service_bus_create(
+		ctx, get_string(params, "machine"),
+		json_integer_value(json_object_get(params, "bus")),
+		json_integer_value(json_object_get(params, "parent")),
+		json_integer_value(json_object_get(params, "device")), e));
+}
 
 static json_t *function_create(void *ctx, json_t *params,
 			       struct service_error *e)
@@ -249,6 +258,16 @@ static const struct param machine_destroy_params[] = {
 	{ .name = NULL },
 };
 
+static const struct param bus_create_params[] = {
+	{ "machine", PARAM_STRING, true, "the machine's name" },
+	{ "bus", PARAM_INTEGER, true, "its number, 1 to 255" },
+	{ "parent", PARAM_INTEGER, false,
+	  "the bus that its bridge is on; default: 0" },
+	{ "device", PARAM_INTEGER, true,
+	  "the bridge's device number there, 0 to 31" },
+	{ .name = NULL },
+};
+
 static const struct param function_params[] = {
 	{ "machine", PARAM_STRING, true, "the machine's name" },
 	{ "address", PARAM_STRING, true, "where it is plugged: 00:01.0" },
@@ -298,6 +317,8 @@ const struct rpc_method service_methods[] = {
 	  "one machine: functions, BARs, queues, sockets, who "
 	  "is attached",
 	  false, name_params, machine_show },
+	{ "bus.create", "add a bus behind a bridge, to plug functions into",
+	  true, bus_create_params, bus_create },
 	{ "function.create", "plug a new function into a machine", true,
 	  function_create_params, function_create },
 	{ "function.destroy", "unplug and remove a function", false,

@@ -74,10 +74,6 @@ static int parse_address(const char *text, uint16_t *bdf,
 		return service_fail(e, -EINVAL, "address",
 				    "\"%.32s\" is no address such as 00:01.0",
 				    text);
-	if (BDF_BUS(*bdf))
-		return service_fail(e, -EINVAL, "address",
-				    "\"%s\" is not on bus 0, the only one",
-				    text);
 	return 0;
 }
 
@@ -195,10 +191,15 @@ static void free_function(struct service_function *f)
 static void free_machine(struct service_machine *m)
 {
 	struct service_function *f;
+	struct service_bus *b;
 
 	if (m->loop)
 		loop_remove(m->loop, m->machine);
 	machine_destroy(m->machine);
+	while ((b = m->buses)) {
+		m->buses = b->next;
+		free(b);
+	}
 	while ((f = m->functions)) {
 		m->functions = f->next;
 		free_function(f);
@@ -241,6 +242,78 @@ void service_fini(struct service *s)
 		free_machine(m);
 	}
 	s->nr_machines = 0;
+}
+
+/* ---- Buses --------------------------------------------------------------- */
+
+static int check_bus(const struct service_machine *m, json_int_t number,
+		     json_int_t parent, json_int_t device,
+		     struct service_error *e)
+{
+	struct pci_bus *const *bus = m->machine->root.bus;
+
+	if (number < 1 || number > 255)
+		return service_fail(e, -EINVAL, "bus", "must be 1 to 255");
+	if (bus[number])
+		return service_fail(e, -EEXIST, "bus",
+				    "machine \"%s\" has a bus %d already",
+				    m->machine->name, (int)number);
+	if (parent < 0 || parent > 255 || !bus[parent])
+		return service_fail(e, -EINVAL, "parent",
+				    "machine \"%s\" has no such bus",
+				    m->machine->name);
+	if (device < 0 || device > 31)
+		return service_fail(e, -EINVAL, "device", "must be 0 to 31");
+	return 0;
+}
+
+struct add_bus {
+	struct machine *machine;
+	const struct service_bus *bus;
+	int err;
+};
+
+static void add_bus(void *arg)
+{
+	struct add_bus *a = arg;
+
+	a->err = machine_add_bus(a->machine, a->bus->number, a->bus->parent,
+				 a->bus->device);
+}
+
+int service_bus_create(struct service *s, const char *machine,
+		       json_int_t number, json_int_t parent, json_int_t device,
+		       struct service_error *e)
+{
+	struct service_bus **end, *b;
+	struct service_machine *m;
+	struct add_bus a;
+	int err;
+
+	err = find_machine(s, machine, "machine", &m, e);
+	if (!err)
+		err = check_bus(m, number, parent, device, e);
+	if (err)
+		return err;
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return service_fail(e, -ENOMEM, NULL, "out of memory");
+	*b = (struct service_bus){
+		.number = (uint8_t)number,
+		.parent = (uint8_t)parent,
+		.device = (uint8_t)device,
+	};
+	a = (struct add_bus){ .machine = m->machine, .bus = b };
+	service_run(m, add_bus, &a);
+	if (a.err) {
+		free(b);
+		return service_fail(e, a.err, NULL, "cannot add the bus: %s",
+				    strerror(-a.err));
+	}
+	for (end = &m->buses; *end; end = &(*end)->next)
+		;
+	*end = b;
+	return 0;
 }
 
 /* ---- Functions ----------------------------------------------------------- */
@@ -378,6 +451,12 @@ int service_function_create(struct service *s, const char *machine,
 		err = find_type(device, &type, e);
 	if (err)
 		return err;
+	if (!m->machine->root.bus[BDF_BUS(bdf)])
+		return service_fail(
+			e, -EINVAL, "address",
+			"machine \"%s\" has no bus %02x; bus.create "
+			"makes one",
+			machine, BDF_BUS(bdf));
 	if (service_function(m, bdf))
 		return service_fail(e, -EEXIST, "address",
 				    "machine \"%s\" has a function %s already",

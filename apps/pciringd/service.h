@@ -7,7 +7,7 @@
  * the loop that runs them.  A registry without loops does everything but run:
  * that is how a configuration is checked.
  *
- * Limits    SERVICE_MAX_MACHINES; 256 functions a machine (bus 0)
+ * Limits    SERVICE_MAX_MACHINES; 256 functions a bus, 256 buses a machine
  * Threads   the control thread.  A running machine is touched only inside
  *           service_run()
  * Memory    what is created here is freed here; names are copied
@@ -29,6 +29,13 @@ struct attachment;
 struct watcher;
 struct service;
 
+/* A bus behind a bridge. */
+struct service_bus {
+	uint8_t number;
+	uint8_t parent, device; /* where the bridge is */
+	struct service_bus *next;
+};
+
 /* Where a proxy is to listen for a function's VMM. */
 struct service_socket {
 	char path[MSG_PATH_MAX]; /* empty: there is none */
@@ -47,10 +54,11 @@ struct service_function {
 };
 
 struct service_machine {
-	struct service *service; /* borrowed */
-	struct machine *machine; /* owned */
-	struct loop *loop;	 /* borrowed; NULL: nothing runs it */
-	int wanted_loop;	 /* as the operator said, or -1 */
+	struct service *service;   /* borrowed */
+	struct machine *machine;   /* owned */
+	struct loop *loop;	   /* borrowed; NULL: nothing runs it */
+	int wanted_loop;	   /* as the operator said, or -1 */
+	struct service_bus *buses; /* in the order of their creation */
 	struct service_function *functions;
 	struct gpa_files files;		/* guest memory, of all attachments */
 	struct attachment *attachments; /* borrowed: attach_server's */
@@ -118,6 +126,13 @@ int service_machine_create(struct service *s, const char *name, int loop,
 /* -ENOENT, -EBUSY while a VMM is attached, unless @force. */
 int service_machine_destroy(struct service *s, const char *name, bool force,
 			    struct service_error *e);
+
+/* Bus @number, 1 to 255, behind a bridge that is device @device of bus @parent;
+ * it stays as long as the machine.  -EEXIST, -ENOENT no such machine, -EINVAL
+ * no such number, parent or device. */
+int service_bus_create(struct service *s, const char *machine,
+		       json_int_t number, json_int_t parent, json_int_t device,
+		       struct service_error *e);
 
 /* @options: object of key to string, number or boolean, or NULL.  -EEXIST,
  * -ENOENT no such machine, -EINVAL. */

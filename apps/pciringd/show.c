@@ -250,6 +250,19 @@ static json_t *proxy_json(const struct watcher *w)
 			 w->pid);
 }
 
+/* In the order in which they were made: each behind one before it. */
+static json_t *buses_json(const struct service_machine *m)
+{
+	json_t *list = json_array();
+
+	for (const struct service_bus *b = m->buses; b; b = b->next)
+		json_array_append_new(list, json_pack("{si si si}", "bus",
+						      (int)b->number, "parent",
+						      (int)b->parent, "device",
+						      (int)b->device));
+	return list;
+}
+
 static json_t *uuid_json(const uint8_t u[16])
 {
 	char text[37];
@@ -280,9 +293,10 @@ json_t *show_machine(struct service_machine *m)
 	for (unsigned int i = 0; i < s.nr_links; i++)
 		json_array_append_new(attachments, attachment_json(&s.link[i]));
 	snapshot_fini(&s);
-	return json_pack("{ss so sI si so so so}", "name", m->machine->name,
+	return json_pack("{ss so sI si so so so so}", "name", m->machine->name,
 			 "uuid", uuid_json(m->machine->uuid), "epoch",
 			 (json_int_t)m->machine->epoch, "loop", loop_number(m),
 			 "attachments", attachments, "proxy",
-			 proxy_json(m->watcher), "functions", functions);
+			 proxy_json(m->watcher), "buses", buses_json(m),
+			 "functions", functions);
 }

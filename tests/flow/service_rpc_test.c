@@ -198,6 +198,47 @@ static void operators_verbs_work_from_the_shell(void **state)
 	assert_non_null(strstr(out, "no machines"));
 }
 
+static void
+bus_is_added_shown_written_back_and_gone_with_its_machine(void **state)
+{
+	char out[8192];
+	json_t *config;
+
+	(void)state;
+	assert_int_equal(service_ctl(out, sizeof(out), "create demo"), 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "plug demo 05:03.1 rng"),
+			 1);
+	assert_non_null(strstr(out, "no bus 05"));
+	assert_int_equal(service_ctl(out, sizeof(out), "bus demo 05 00:1f"), 0);
+	assert_string_equal(out, "");
+	assert_int_equal(service_ctl(out, sizeof(out), "bus demo 05 00:1e"), 1);
+	assert_non_null(strstr(out, "has a bus 5 already (params.bus)"));
+	assert_int_equal(
+		procs_rpc(&p, "bus.create",
+			  "{\"machine\":\"demo\",\"bus\":255,\"parent\":5,"
+			  "\"device\":1}",
+			  NULL),
+		0);
+	assert_int_equal(service_ctl(out, sizeof(out), "plug demo 05:03.1 rng"),
+			 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "plug demo ff:00.0 rng"),
+			 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "show demo"), 0);
+	assert_non_null(strstr(out, "bus       05 behind 00:1f\n"
+				    "bus       ff behind 05:01\n"));
+	assert_non_null(strstr(out, "\n05:03.1 rng [1af4:1044]"));
+	assert_int_equal(procs_rpc(&p, "config.get", "{}", &config), 0);
+	assert_int_equal(json_array_size(config), 5);
+	json_decref(config);
+	assert_int_equal(service_ctl(out, sizeof(out), "unplug demo 05:03.1"),
+			 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "destroy demo"), 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "create demo"), 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "plug demo 05:03.1 rng"),
+			 1);
+	assert_int_equal(service_ctl(out, sizeof(out), "destroy demo"), 0);
+}
+
 static void what_goes_wrong_is_said_with_the_parameter(void **state)
 {
 	char out[1024];
@@ -215,6 +256,10 @@ static void what_goes_wrong_is_said_with_the_parameter(void **state)
 	assert_int_equal(service_ctl(out, sizeof(out), "create demo --loop x"),
 			 2);
 	assert_int_equal(service_ctl(out, sizeof(out), "connect demo"), 2);
+	assert_int_equal(service_ctl(out, sizeof(out), "bus demo 105 00:1f"),
+			 2);
+	assert_int_equal(service_ctl(out, sizeof(out), "bus demo 05 00:1f.0"),
+			 2);
 	assert_int_equal(service_program(out, sizeof(out), "pciringctl",
 					 "--dir /nonexistent list"),
 			 1);
@@ -499,6 +544,8 @@ int main(void)
 		cmocka_unit_test(
 			destroying_a_machine_drops_its_functions_and_sockets),
 		cmocka_unit_test(operators_verbs_work_from_the_shell),
+		cmocka_unit_test(
+			bus_is_added_shown_written_back_and_gone_with_its_machine),
 		cmocka_unit_test(what_goes_wrong_is_said_with_the_parameter),
 		cmocka_unit_test(connect_prints_a_command_for_each_vmm),
 		cmocka_unit_test(
