@@ -1,33 +1,67 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How: an array of pointers, sorted by base.  As ranges are disjoint their
- * ends are sorted too, so one binary search for the first range that ends at
- * or behind an address answers every question.  All arithmetic is on last
- * addresses, which exist even where base + size does not fit.
+ * How: an entry of the index is made of a range when it comes, and made again
+ * to find it when it goes.  All arithmetic is on last addresses, which exist
+ * even where base + size does not fit.  In a 16-bit space the index serves what
+ * needs order, and a table of all addresses serves lookups.
  */
 #include "transport/bus/bus.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
-static uint64_t range_last(const struct bus_range *r)
+#define PORT_BYTES (BUS_PORTS * sizeof(struct bus_entry))
+#define BATCH	   16
+
+void bus_init(struct bus *bus, uint64_t limit)
 {
-	return r->base + (r->size - 1);
+	*bus = (struct bus){ .limit = limit, .max = BUS_MAX_RANGES };
+	bus_index_init(&bus->index);
 }
 
-/* Index of the first range that ends at or behind @addr; nr if none does. */
-static uint32_t first_index(const struct bus *bus, uint64_t addr)
+void bus_fini(struct bus *bus)
 {
-	uint32_t lo = 0, hi = bus->nr;
+	if (bus->port)
+		munmap(bus->port, PORT_BYTES);
+	bus->port = NULL;
+	bus_index_fini(&bus->index);
+	bus->nr = 0;
+}
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
+/* ---- Entries ---------------------------------------------------------------- */
 
-		if (range_last(bus->range[mid]) < addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+static unsigned int ops_number(struct bus *bus, const struct bus_ops *ops)
+{
+	uint32_t i = 0;
+
+	while (i < bus->nr_ops && bus->ops[i] != ops)
+		i++;
+	if (i == bus->nr_ops && i < BUS_INDEX_OPS)
+		bus->ops[bus->nr_ops++] = ops;
+	return i;
+}
+
+static struct bus_entry entry_at(struct bus *bus, struct bus_range *r,
+				 uint64_t base)
+{
+	const uintptr_t where = (uintptr_t)r;
+	uint64_t size = BUS_WORD_SIZE_ODD;
+
+	/* Of a user's half of the address space, and aligned as structs are. */
+	assert(!(where & ~BUS_WORD_RANGE));
+	if (is_power_of_2(r->size))
+		size = (unsigned int)__builtin_ctzll(r->size);
+	/* 2^63 is as good as odd. */
+	return (struct bus_entry){
+		.base = base,
+		.word = where | size << BUS_WORD_SIZE_SHIFT |
+			(uint64_t)ops_number(bus, r->ops) << BUS_WORD_OPS_SHIFT,
+	};
+}
+
+static uint64_t last_at(const struct bus_range *r, uint64_t base)
+{
+	return base + (r->size - 1);
 }
 
 static bool possible(const struct bus *bus, uint64_t base, uint64_t size)
@@ -35,161 +69,273 @@ static bool possible(const struct bus *bus, uint64_t base, uint64_t size)
 	return size && base <= bus->limit && size - 1 <= bus->limit - base;
 }
 
-/*
- * Find where a range of @size at @base goes, @self not being in the way.
- * The index counts as if @self were still there.
- */
-static int find_place(const struct bus *bus, uint64_t base, uint64_t size,
-		      const struct bus_range *self, uint32_t *place,
-		      struct bus_range **conflict)
+/* May @r be at @base, @self not being in the way? */
+static int check_place(const struct bus *bus, const struct bus_range *r,
+		       uint64_t base, const struct bus_range *self,
+		       struct bus_range **conflict)
 {
-	uint64_t last = base + (size - 1);
-	uint32_t i;
+	struct bus_entry there;
 
-	if (!possible(bus, base, size))
+	if (!possible(bus, base, r->size))
 		return -EINVAL;
-	i = first_index(bus, base);
-	*place = i;
-	if (i < bus->nr && bus->range[i] == self)
-		i++;
-	if (i == bus->nr || bus->range[i]->base > last)
+	if (!bus_index_seek(&bus->index, base, last_at(r, base), self, &there))
 		return 0;
 	if (conflict)
-		*conflict = bus->range[i];
+		*conflict = bus_entry_range(there);
 	return -EEXIST;
 }
 
-static int make_room(struct bus *bus)
-{
-	uint32_t room = bus->room ? 2 * bus->room : 16;
-	struct bus_range **range;
+/* ---- The table of a 16-bit space ---------------------------------------------- */
 
-	if (bus->nr >= bus->max)
-		return -ENOSPC;
-	if (bus->nr < bus->room)
+static int make_ports(struct bus *bus)
+{
+	void *port;
+
+	if (bus->port || bus->limit != BUS_PORTS - 1)
 		return 0;
-	range = realloc(bus->range, room * sizeof(struct bus_range *));
-	if (!range)
+	port = mmap(NULL, PORT_BYTES, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (port == MAP_FAILED)
 		return -ENOMEM;
-	bus->range = range;
-	bus->room = room;
+	/* Hardly any of it will be used. */
+	(void)madvise(port, PORT_BYTES, MADV_NOHUGEPAGE);
+	bus->port = port;
 	return 0;
 }
 
-void bus_init(struct bus *bus, uint64_t limit)
+static void set_ports(struct bus *bus, uint64_t base, uint64_t size,
+		      struct bus_entry e)
 {
-	*bus = (struct bus){ .limit = limit, .max = BUS_MAX_RANGES };
+	for (uint64_t i = 0; bus->port && i < size; i++)
+		bus->port[base + i] = e;
 }
 
-void bus_fini(struct bus *bus)
-{
-	free(bus->range);
-	bus->range = NULL;
-	bus->nr = 0;
-	bus->room = 0;
-}
+/* ---- Ranges come and go --------------------------------------------------------- */
 
 int bus_insert(struct bus *bus, struct bus_range *r,
 	       struct bus_range **conflict)
 {
-	uint32_t at;
-	int err = find_place(bus, r->base, r->size, NULL, &at, conflict);
+	int err = check_place(bus, r, r->base, NULL, conflict);
+	struct bus_entry e;
 
 	if (err)
 		return err;
-	err = make_room(bus);
+	if (bus->nr >= bus->max)
+		return -ENOSPC;
+	err = make_ports(bus);
 	if (err)
 		return err;
-	memmove(&bus->range[at + 1], &bus->range[at],
-		(bus->nr - at) * sizeof(struct bus_range *));
-	bus->range[at] = r;
+	e = entry_at(bus, r, r->base);
+	err = bus_index_insert(&bus->index, e, last_at(r, r->base));
+	if (err)
+		return err;
+	set_ports(bus, r->base, r->size, e);
 	bus->nr++;
 	bus->epoch++;
 	return 0;
 }
 
-static uint32_t index_of(const struct bus *bus, const struct bus_range *r)
-{
-	uint32_t i = first_index(bus, r->base);
-
-	assert(i < bus->nr && bus->range[i] == r);
-	return i;
-}
-
 void bus_remove(struct bus *bus, struct bus_range *r)
 {
-	uint32_t i = index_of(bus, r);
-
+	bus_index_remove(&bus->index, entry_at(bus, r, r->base),
+			 last_at(r, r->base));
+	set_ports(bus, r->base, r->size, (struct bus_entry){ 0 });
 	bus->nr--;
 	bus->epoch++;
-	memmove(&bus->range[i], &bus->range[i + 1],
-		(bus->nr - i) * sizeof(struct bus_range *));
 }
 
 int bus_move(struct bus *bus, struct bus_range *r, uint64_t base,
 	     struct bus_range **conflict)
 {
-	uint32_t from = index_of(bus, r), to;
-	int err = find_place(bus, base, r->size, r, &to, conflict);
+	int err = check_place(bus, r, base, r, conflict);
+	struct bus_entry e;
 
 	if (err)
 		return err;
-	if (to > from) {
-		/* Taking it out shifts everything behind it down by one. */
-		to--;
-		memmove(&bus->range[from], &bus->range[from + 1],
-			(to - from) * sizeof(struct bus_range *));
-	} else {
-		memmove(&bus->range[to + 1], &bus->range[to],
-			(from - to) * sizeof(struct bus_range *));
-	}
+	err = bus_index_reserve(&bus->index);
+	if (err)
+		return err;
+	bus_remove(bus, r);
 	r->base = base;
-	bus->range[to] = r;
+	e = entry_at(bus, r, base);
+	err = bus_index_insert(&bus->index, e, last_at(r, base));
+	assert(!err);
+	set_ports(bus, base, r->size, e);
+	bus->nr++;
+	return 0;
+}
+
+/* ---- Many at once ----------------------------------------------------------------- */
+
+static int by_base(const void *a, const void *b)
+{
+	const struct bus_entry *x = a, *y = b;
+
+	return (x->base > y->base) - (x->base < y->base);
+}
+
+static int check_order(const struct bus_entry *e, uint32_t n,
+		       struct bus_range *conflict[2])
+{
+	for (uint32_t i = 1; i < n; i++) {
+		if (bus_entry_last(e[i - 1]) < e[i].base)
+			continue;
+		if (conflict) {
+			conflict[0] = bus_entry_range(e[i - 1]);
+			conflict[1] = bus_entry_range(e[i]);
+		}
+		return -EEXIST;
+	}
+	return 0;
+}
+
+/* Of the bus's own and the @n new ones; the caller frees them. */
+static int all_entries(struct bus *bus, struct bus_range *const *r, uint32_t n,
+		       struct bus_range *conflict[2], struct bus_entry **out)
+{
+	const uint64_t nr = (uint64_t)bus->nr + n;
+	struct bus_entry *e;
+	bool sorted = true;
+
+	if (nr > bus->max)
+		return -ENOSPC;
+	e = malloc((nr + 1) * sizeof(*e));
+	if (!e)
+		return -ENOMEM;
+	bus_index_gather(&bus->index, e);
+	for (uint32_t i = 0; i < n; i++) {
+		if (!possible(bus, r[i]->base, r[i]->size)) {
+			if (conflict) {
+				conflict[0] = r[i];
+				conflict[1] = NULL;
+			}
+			free(e);
+			return -EINVAL;
+		}
+		e[bus->nr + i] = entry_at(bus, r[i], r[i]->base);
+	}
+	for (uint64_t i = 1; i < nr && sorted; i++)
+		sorted = e[i - 1].base <= e[i].base;
+	if (!sorted)
+		qsort(e, nr, sizeof(*e), by_base);
+	*out = e;
+	return 0;
+}
+
+int bus_build(struct bus *bus, struct bus_range *const *r, uint32_t n,
+	      struct bus_range *conflict[2])
+{
+	struct bus_entry *e;
+	int err = all_entries(bus, r, n, conflict, &e);
+
+	if (err)
+		return err;
+	err = check_order(e, bus->nr + n, conflict);
+	if (!err)
+		err = make_ports(bus);
+	if (!err)
+		err = bus_index_build(&bus->index, e, bus->nr + n);
+	free(e);
+	if (err)
+		return err;
+	for (uint32_t i = 0; bus->port && i < n; i++)
+		set_ports(bus, r[i]->base, r[i]->size,
+			  entry_at(bus, r[i], r[i]->base));
+	bus->nr += n;
 	bus->epoch++;
 	return 0;
 }
 
-struct bus_range *bus_find(const struct bus *bus, uint64_t addr,
-			   unsigned int size)
-{
-	uint32_t i = first_index(bus, addr);
-	struct bus_range *r;
+/* ---- Looking ------------------------------------------------------------------------ */
 
-	if (i == bus->nr || size < 1 || size > 8)
-		return NULL;
-	r = bus->range[i];
-	if (addr < r->base || !range_inside(addr - r->base, size, r->size))
-		return NULL;
-	return r;
+/* Each pass asks for the cache lines of the next one. */
+static unsigned int batch(const struct bus *bus, const uint64_t *addr,
+			  unsigned int size, struct bus_hit *hit,
+			  unsigned int n)
+{
+	const union bus_line *line[BATCH];
+	unsigned int hits = 0, nodes;
+
+	for (unsigned int i = 0; i < n; i++) {
+		const struct bus_node *root = &bus->index.root;
+
+		line[i] = &root->line[bus_node_at(root, addr[i])];
+		__builtin_prefetch(line[i]);
+	}
+	do {
+		nodes = 0;
+		for (unsigned int i = 0; i < n; i++) {
+			const struct bus_node *node = &line[i]->node;
+
+			if (likely(!bus_line_is_node(line[i])))
+				continue;
+			line[i] = &node->line[bus_node_at(node, addr[i])];
+			__builtin_prefetch(line[i]);
+			nodes++;
+		}
+	} while (nodes);
+	for (unsigned int i = 0; i < n; i++)
+		hits += bus_hit_entry(bus, bus_line_entry(line[i], addr[i]),
+				      addr[i], size, &hit[i]);
+	return hits;
+}
+
+unsigned int bus_lookup_batch(const struct bus *bus, const uint64_t *addr,
+			      unsigned int size, struct bus_hit *hit,
+			      unsigned int n)
+{
+	unsigned int hits = 0, some;
+
+	for (unsigned int i = 0; bus->port && i < n; i++)
+		hits += bus_lookup(bus, addr[i], size, &hit[i]);
+	for (unsigned int i = 0; !bus->port && i < n; i += some) {
+		some = n - i < BATCH ? n - i : BATCH;
+		hits += batch(bus, addr + i, size, hit + i, some);
+	}
+	return hits;
 }
 
 struct bus_range *bus_first(const struct bus *bus, uint64_t addr)
 {
-	uint32_t i = first_index(bus, addr);
+	struct bus_entry e;
 
-	return i < bus->nr ? bus->range[i] : NULL;
+	return bus_index_seek(&bus->index, addr, UINT64_MAX, NULL, &e)
+		       ? bus_entry_range(e)
+		       : NULL;
+}
+
+struct bus_range *bus_next(const struct bus *bus, const struct bus_range *r)
+{
+	const uint64_t last = last_at(r, r->base);
+
+	return last < UINT64_MAX ? bus_first(bus, last + 1) : NULL;
 }
 
 bool bus_read(const struct bus *bus, uint64_t addr, unsigned int size,
 	      uint64_t *value)
 {
-	const struct bus_range *r = bus_find(bus, addr, size);
+	struct bus_hit hit;
 
-	if (!r) {
+	if (!bus_lookup(bus, addr, size, &hit)) {
 		*value = all_ones(size);
 		return false;
 	}
-	*value = r->ops->read(r->ctx, addr - r->base, size);
+	*value = hit.ops->read(hit.range, hit.offset, size);
 	return true;
 }
 
 bool bus_write(const struct bus *bus, uint64_t addr, unsigned int size,
 	       uint64_t value)
 {
-	const struct bus_range *r = bus_find(bus, addr, size);
+	struct bus_hit hit;
 
-	if (!r)
+	if (!bus_lookup(bus, addr, size, &hit))
 		return false;
-	r->ops->write(r->ctx, addr - r->base, size, value);
+	hit.ops->write(hit.range, hit.offset, size, value);
 	return true;
+}
+
+size_t bus_memory(const struct bus *bus)
+{
+	return bus->index.lines.bytes;
 }

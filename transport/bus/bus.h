@@ -2,24 +2,37 @@
 /*
  * bus.h - address to handler
  *
- * A bus is a set of disjoint ranges of a 64-bit address space.  MMIO and PIO
- * are two instances.  A range is the caller's struct; the bus keeps an index.
+ * A bus is a set of disjoint ranges of an address space.  MMIO and PIO are two
+ * instances.  A range is the caller's struct, usually inside of what it leads
+ * to; the bus keeps an index, which holds all that a lookup answers, so that
+ * one reads no range.
  *
  * Straddle  an access that does not lie wholly inside one range meets nothing
  *           (reads all-ones, write dropped): PCI devices do not see accesses
  *           that cross their decoded range
- * Threads   one owner; no lock and no atomic
+ * Cost      a lookup reads one cache line of the index, seldom a second; in the
+ *           16-bit space one entry of a table, whatever there is.  Sizes
+ *           that are no power of two take a look at the range besides.  A range
+ *           that is large beside its neighbours takes a line for each few of
+ *           those that would fit in its place: it comes and goes in that time
+ * Threads   one owner; no lock and no atomic.  bus_rcu.h for several readers
  * Memory    ranges are the caller's and must stay while inserted; the index
- *           is owned and grows on insert only
+ *           is owned: some 40 bytes a range, and 1 MiB of addresses, of which
+ *           it touches what is used, in the 16-bit space
  */
 #ifndef TRANSPORT_BUS_BUS_H
 #define TRANSPORT_BUS_BUS_H
 
-#include "ring/base.h"
+#include "transport/bus/index.h"
 
-/* More than any guest's devices have, little enough to move in memory. */
-#define BUS_MAX_RANGES 65536
+/* As many as were ever measured. */
+#define BUS_MAX_RANGES (1u << 20)
+#define BUS_PORTS      (1u << 16) /* of the 16-bit space */
 
+/*
+ * What answers.  @ctx is the struct bus_range that was hit, for container_of;
+ * those who hand an access on say by whose ops they do it (pci/bar.h).
+ */
 struct bus_ops {
 	uint64_t (*read)(void *ctx, uint64_t offset, unsigned int size);
 	void (*write)(void *ctx, uint64_t offset, unsigned int size,
@@ -29,16 +42,25 @@ struct bus_ops {
 struct bus_range {
 	uint64_t base;
 	uint64_t size; /* > 0; base + size - 1 may be the last address */
-	const struct bus_ops *ops;
-	void *ctx; /* borrowed */
+	const struct bus_ops *ops; /* not NULL; changed by nobody meanwhile */
 };
 
 struct bus {
-	struct bus_range **range; /* owned, sorted by base */
-	uint32_t nr, room;
+	struct bus_index index;
+	struct bus_entry *port; /* owned; 16-bit space: one for each address */
+	uint32_t nr;
 	uint32_t max;	/* -ENOSPC beyond; BUS_MAX_RANGES unless changed */
 	uint64_t limit; /* the last address there is */
 	uint64_t epoch; /* changes whenever a range comes, moves or goes */
+	uint32_t nr_ops;
+	const struct bus_ops *ops[BUS_INDEX_OPS];
+};
+
+/* What an address leads to. */
+struct bus_hit {
+	struct bus_range *range;
+	const struct bus_ops *ops;
+	uint64_t offset; /* inside of the range */
 };
 
 /* @limit: 0xffff for PIO, UINT64_MAX for MMIO. */
@@ -50,6 +72,12 @@ void bus_fini(struct bus *bus);
 int bus_insert(struct bus *bus, struct bus_range *r,
 	       struct bus_range **conflict);
 
+/* Insert @n ranges at once, all of them or none, in any order: faster than one
+ * by one.  Errors as bus_insert(); @conflict (if not NULL) are the two that
+ * overlap, or the one that is impossible and NULL. */
+int bus_build(struct bus *bus, struct bus_range *const *r, uint32_t n,
+	      struct bus_range *conflict[2]);
+
 /* @r must be inserted. */
 void bus_remove(struct bus *bus, struct bus_range *r);
 
@@ -58,17 +86,94 @@ void bus_remove(struct bus *bus, struct bus_range *r);
 int bus_move(struct bus *bus, struct bus_range *r, uint64_t base,
 	     struct bus_range **conflict);
 
-/* The range that holds all @size bytes (1 to 8) at @addr, or NULL. */
-struct bus_range *bus_find(const struct bus *bus, uint64_t addr,
-			   unsigned int size);
+/* Where all @size bytes (1 to 8) at @addr lead; false: nowhere, *@hit is then
+ * all zero. */
+static inline bool bus_lookup(const struct bus *bus, uint64_t addr,
+			      unsigned int size, struct bus_hit *hit);
 
-/* The first range that ends at or behind @addr, or NULL: ordered iteration. */
+/* @n lookups at once, whose cache misses overlap; how many hit.  @hit[i] as
+ * bus_lookup() would leave it. */
+unsigned int bus_lookup_batch(const struct bus *bus, const uint64_t *addr,
+			      unsigned int size, struct bus_hit *hit,
+			      unsigned int n);
+
+/* The range alone, or NULL. */
+static inline struct bus_range *bus_find(const struct bus *bus, uint64_t addr,
+					 unsigned int size);
+
+/*
+ * In order: the first range that ends at or behind @addr, the first that does
+ * behind @r (which need not be inserted); NULL if there is none.
+ */
 struct bus_range *bus_first(const struct bus *bus, uint64_t addr);
+struct bus_range *bus_next(const struct bus *bus, const struct bus_range *r);
 
 /* Route one access; false if it met nothing (a read gives all-ones). */
 bool bus_read(const struct bus *bus, uint64_t addr, unsigned int size,
 	      uint64_t *value);
 bool bus_write(const struct bus *bus, uint64_t addr, unsigned int size,
 	       uint64_t value);
+
+/* Bytes that the index takes, beside the ranges. */
+size_t bus_memory(const struct bus *bus);
+
+/* ---- Inline ------------------------------------------------------------------ */
+
+/* The last address of an entry. */
+static inline uint64_t bus_entry_last(struct bus_entry e)
+{
+	const unsigned int size =
+		e.word >> BUS_WORD_SIZE_SHIFT & BUS_WORD_SIZE_MASK;
+
+	if (unlikely(size == BUS_WORD_SIZE_ODD))
+		return e.base + (bus_entry_range(e)->size - 1);
+	return e.base + (BIT_ULL(size) - 1);
+}
+
+static inline bool bus_hit_entry(const struct bus *bus, struct bus_entry e,
+				 uint64_t addr, unsigned int size,
+				 struct bus_hit *hit)
+{
+	const uint64_t offset = addr - e.base,
+		       most = bus_entry_last(e) - e.base;
+	const unsigned int ops = e.word >> BUS_WORD_OPS_SHIFT;
+	struct bus_range *r = bus_entry_range(e);
+
+	/* One that begins behind @addr has an offset beyond any size. */
+	if (unlikely(offset > most || size - 1 > most - offset ||
+		     size - 1 > 7 || !r)) {
+		*hit = (struct bus_hit){ 0 };
+		return false;
+	}
+	*hit = (struct bus_hit){
+		.range = r,
+		.ops = likely(ops != BUS_WORD_OPS_ODD) ? bus->ops[ops] : r->ops,
+		.offset = offset,
+	};
+	return true;
+}
+
+static inline bool bus_lookup(const struct bus *bus, uint64_t addr,
+			      unsigned int size, struct bus_hit *hit)
+{
+	const struct bus_entry none = { 0 };
+
+	if (bus->port)
+		return bus_hit_entry(
+			bus, likely(addr < BUS_PORTS) ? bus->port[addr] : none,
+			addr, size, hit);
+	return bus_hit_entry(
+		bus, bus_line_entry(bus_index_line(&bus->index, addr), addr),
+		addr, size, hit);
+}
+
+static inline struct bus_range *bus_find(const struct bus *bus, uint64_t addr,
+					 unsigned int size)
+{
+	struct bus_hit hit;
+
+	bus_lookup(bus, addr, size, &hit);
+	return hit.range;
+}
 
 #endif

@@ -23,13 +23,17 @@
 
 static uint64_t window_read(void *ctx, uint64_t offset, unsigned int size)
 {
-	return ioapic_read(ctx, offset, size);
+	struct interrupts *in = container_of(ctx, struct interrupts, window);
+
+	return ioapic_read(&in->ioapic, offset, size);
 }
 
 static void window_write(void *ctx, uint64_t offset, unsigned int size,
 			 uint64_t value)
 {
-	ioapic_write(ctx, offset, size, value);
+	struct interrupts *in = container_of(ctx, struct interrupts, window);
+
+	ioapic_write(&in->ioapic, offset, size, value);
 }
 
 static const struct bus_ops window_ops = {
@@ -133,7 +137,6 @@ static int window_insert(struct interrupts *in, struct link *l)
 		.base = IOAPIC_BASE,
 		.size = IOAPIC_SIZE,
 		.ops = &window_ops,
-		.ctx = &in->ioapic,
 	};
 	err = bus_insert(&l->machine->mmio, &in->window, NULL);
 	return err == -EEXIST ? -EBUSY : err;

@@ -76,13 +76,15 @@ void pci_bar_write(struct pci_bar *bar, uint64_t off, unsigned int size,
 
 static uint64_t bus_side_read(void *ctx, uint64_t offset, unsigned int size)
 {
-	return pci_bar_read(ctx, offset, size);
+	return pci_bar_read(container_of(ctx, struct pci_bar, range), offset,
+			    size);
 }
 
 static void bus_side_write(void *ctx, uint64_t offset, unsigned int size,
 			   uint64_t value)
 {
-	pci_bar_write(ctx, offset, size, value);
+	pci_bar_write(container_of(ctx, struct pci_bar, range), offset, size,
+		      value);
 }
 
 static const struct bus_ops bar_bus_ops = {
@@ -108,7 +110,7 @@ void pci_bar_init(struct pci_bar *bar, struct pci_func *f, uint64_t size,
 	*bar = (struct pci_bar){
 		.size = size,
 		.flags = (uint8_t)flags,
-		.range = { .size = size, .ops = &bar_bus_ops, .ctx = bar },
+		.range = { .size = size, .ops = &bar_bus_ops },
 		.func = f,
 	};
 	if (flags & PCI_BAR_IO) {
@@ -216,7 +218,8 @@ static bool outranks(const struct pci_bar *a, const struct pci_bar *b)
 /* The BAR behind a range, or NULL: ECAM, ports, other buses' users. */
 static struct pci_bar *bar_of(const struct bus_range *r)
 {
-	return r->ops == &bar_bus_ops ? r->ctx : NULL;
+	return r->ops == &bar_bus_ops ? container_of(r, struct pci_bar, range)
+				      : NULL;
 }
 
 /* The next range after @r (NULL: the first) that overlaps @bar at @base. */
@@ -280,9 +283,9 @@ static int place(struct pci_bar *bar)
 	}
 	evict_lower(bar, base);
 	if (bar->mapped) {
-		/* Neither memory nor a free place is needed. */
+		/* A place is free; it stays where it was without memory. */
 		err = bus_move(bus_of(bar), &bar->range, base, NULL);
-		assert(!err);
+		assert(!err || err == -ENOMEM);
 		return err;
 	}
 	bar->range.base = base;

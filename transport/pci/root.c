@@ -47,7 +47,8 @@ void pci_root_config_write(struct pci_root *root, uint16_t bdf, uint32_t off,
 
 static uint64_t ecam_read(void *ctx, uint64_t offset, unsigned int size)
 {
-	uint32_t v = pci_root_config_read(ctx, (uint16_t)(offset >> 12),
+	struct pci_root *root = container_of(ctx, struct pci_root, ecam);
+	uint32_t v = pci_root_config_read(root, (uint16_t)(offset >> 12),
 					  (uint32_t)offset & 0xfff, size);
 
 	/* Wider than a config access can be: met nothing. */
@@ -57,7 +58,9 @@ static uint64_t ecam_read(void *ctx, uint64_t offset, unsigned int size)
 static void ecam_write(void *ctx, uint64_t offset, unsigned int size,
 		       uint64_t value)
 {
-	pci_root_config_write(ctx, (uint16_t)(offset >> 12),
+	struct pci_root *root = container_of(ctx, struct pci_root, ecam);
+
+	pci_root_config_write(root, (uint16_t)(offset >> 12),
 			      (uint32_t)offset & 0xfff, size, (uint32_t)value);
 }
 
@@ -82,7 +85,7 @@ static bool port_target(const struct pci_root *root, uint64_t offset,
 
 static uint64_t port_read(void *ctx, uint64_t offset, unsigned int size)
 {
-	struct pci_root *root = ctx;
+	struct pci_root *root = container_of(ctx, struct pci_root, cf8);
 	uint16_t bdf;
 	uint32_t reg;
 
@@ -96,7 +99,7 @@ static uint64_t port_read(void *ctx, uint64_t offset, unsigned int size)
 static void port_write(void *ctx, uint64_t offset, unsigned int size,
 		       uint64_t value)
 {
-	struct pci_root *root = ctx;
+	struct pci_root *root = container_of(ctx, struct pci_root, cf8);
 	uint16_t bdf;
 	uint32_t reg;
 
@@ -124,12 +127,8 @@ int pci_root_init(struct pci_root *root, struct bus *mmio, struct bus *pio,
 		.physical_limit = mmio->limit,
 		.ecam = { .size = ecam_base ? ECAM_SIZE : 0,
 			  .base = ecam_base,
-			  .ops = &ecam_ops,
-			  .ctx = root },
-		.cf8 = { .base = PORT_BASE,
-			 .size = 8,
-			 .ops = &port_ops,
-			 .ctx = root },
+			  .ops = &ecam_ops },
+		.cf8 = { .base = PORT_BASE, .size = 8, .ops = &port_ops },
 	};
 	root->bus[0] = &root->bus0;
 	err = bus_insert(pio, &root->cf8, NULL);
