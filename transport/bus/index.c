@@ -193,9 +193,10 @@ static void take(struct bus_index *ix, struct bus_node *n, struct bus_entry e,
 int bus_index_reserve(struct bus_index *ix)
 {
 	int err = bus_lines_reserve(&ix->lines, 2 * SPLIT_LINES + 1);
+	const struct bus_entry none = { 0 };
 
 	if (!err && ix->root.line == &nothing)
-		err = bus_index_build(ix, NULL, 0);
+		err = bus_index_build(ix, &none, 0);
 	return err;
 }
 
