@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * How: which BARs are on the bus is a pure function of all registers of all
- * functions.  Going through the BARs from the highest rank (lowest bus,
- * device, function, BAR) to the lowest, each one that decodes an address gets
- * it unless something of higher rank, or something that is no BAR, is there
- * already; what it finds of lower rank has to leave, and is looked at later in
- * the same pass.  So whenever a register changes, one pass settles everything:
- * losers leave, and reappear when their winner has left.  A pass costs a look
- * at every BAR of the machine, and runs only when the guest changes one.
+ * functions: going through the BARs from the highest rank (lowest bus, device,
+ * function, BAR) to the lowest, each one that decodes an address gets it unless
+ * something of higher rank, or something that is no BAR, is there already.
+ *
+ * It is kept up, not made again.  A BAR that decodes and is not where it wants
+ * to be *waits*; sets of bits lead from one that waits to the next in rank.
+ * When registers of a function change, its BARs are decoded again, and one pass
+ * goes down the ranks over those that wait.  Such a one can have a place only if
+ * it is the function's, or if a place that it wants was left in this pass:
+ * whoever takes a place drives out those of lower rank, who wait from then on
+ * and are met later in the same pass, and so are those who waited for them.  So
+ * a change costs the BARs it concerns, and a glance at those that wait.
+ *
+ * Two things nobody tells: that memory is there again, and that something which
+ * is no BAR has gone.  Whoever waits for those is tried in every pass.
  *
  * Being pure also makes a rollback (rule 17) simple: put the old bytes back
  * and settle again.
@@ -210,24 +218,155 @@ static struct bus *bus_of(const struct pci_bar *bar)
 				       : bar->func->root->mmio;
 }
 
-static bool outranks(const struct pci_bar *a, const struct pci_bar *b)
+static uint32_t rank_of(const struct pci_bar *bar)
 {
-	return a->func == b->func ? a < b : a->func->bdf < b->func->bdf;
+	return (uint32_t)bar->func->bdf << 3 | bar_index(bar);
 }
 
 /* The BAR behind a range, or NULL: ECAM, ports, other buses' users. */
-static struct pci_bar *bar_of(const struct bus_range *r)
+static struct pci_bar *bar_of(struct bus_range *r)
 {
 	return r->ops == &bar_bus_ops ? container_of(r, struct pci_bar, range)
 				      : NULL;
 }
 
-/* The next range after @r (NULL: the first) that overlaps @bar at @base. */
-static struct bus_range *overlap(const struct pci_bar *bar, uint64_t base,
+/* ---- Who waits ----------------------------------------------------------- */
+
+static bool waits(const struct pci_bar *bar)
+{
+	return bar->wanted && !(bar->mapped && bar->range.base == bar->place);
+}
+
+static void mark(uint64_t set[PCI_ROOT_FUNCS / 64], unsigned int i, bool on)
+{
+	if (on)
+		set[i / 64] |= BIT_ULL(i % 64);
+	else
+		set[i / 64] &= ~BIT_ULL(i % 64);
+}
+
+/* The first member from @i on; PCI_ROOT_FUNCS: there is none. */
+static unsigned int next_marked(const uint64_t set[PCI_ROOT_FUNCS / 64],
+				unsigned int i)
+{
+	uint64_t left;
+
+	for (; i < PCI_ROOT_FUNCS; i = (i | 63) + 1) {
+		left = set[i / 64] >> i % 64;
+		if (left)
+			return i + (unsigned int)__builtin_ctzll(left);
+	}
+	return PCI_ROOT_FUNCS;
+}
+
+/* Whether @bar waits may have changed. */
+static void update_waiting(struct pci_bar *bar)
+{
+	struct pci_func *f = bar->func;
+	struct pci_root *root = f->root;
+	struct pci_bus *bus = root->bus[f->bdf >> 8];
+	const uint8_t bit = (uint8_t)BIT(bar_index(bar));
+
+	f->waiting = waits(bar) ? f->waiting | bit : f->waiting & (uint8_t)~bit;
+	mark(bus->waiting, f->bdf & 0xff, f->waiting);
+	mark(root->waiting, f->bdf >> 8,
+	     next_marked(bus->waiting, 0) < PCI_ROOT_FUNCS);
+}
+
+/* The first that waits, of rank @rank or lower. */
+static struct pci_bar *next_waiting(const struct pci_root *root, uint32_t rank)
+{
+	const uint32_t first_bus = rank >> 11, first_bdf = rank >> 3;
+	unsigned int b, i;
+
+	for (b = next_marked(root->waiting, first_bus); b < PCI_ROOT_FUNCS;
+	     b = next_marked(root->waiting, b + 1)) {
+		const struct pci_bus *bus = root->bus[b];
+
+		i = b == first_bus ? first_bdf & 0xff : 0;
+		for (i = next_marked(bus->waiting, i); i < PCI_ROOT_FUNCS;
+		     i = next_marked(bus->waiting, i + 1)) {
+			struct pci_func *f = bus->func[i];
+			unsigned int left = f->waiting;
+
+			if (f->bdf == first_bdf)
+				left &= ~0u << (rank & 7);
+			if (left)
+				return &f->bar[__builtin_ctz(left)];
+		}
+	}
+	return NULL;
+}
+
+/* ---- A pass -------------------------------------------------------------- */
+
+#define PASS_SPANS 16
+
+struct pass {
+	struct pci_root *root;
+	const struct pci_func *func; /* whose registers changed; or NULL */
+	bool all; /* try everyone who waits, whatever was left */
+	unsigned int nr;
+	struct {
+		const struct bus *bus;
+		uint64_t first, last;
+	} left[PASS_SPANS]; /* places that somebody left */
+};
+
+static void pass_init(struct pass *p, struct pci_root *root,
+		      const struct pci_func *f)
+{
+	p->root = root;
+	p->func = f;
+	p->all = root->retry;
+	p->nr = 0;
+	root->retry = false;
+}
+
+/* @bar is about to leave the place where it is. */
+static void leave(struct pass *p, const struct pci_bar *bar)
+{
+	if (p->nr == PASS_SPANS) {
+		p->all = true;
+		return;
+	}
+	p->left[p->nr].bus = bus_of(bar);
+	p->left[p->nr].first = bar->range.base;
+	p->left[p->nr].last = bar->range.base + (bar->size - 1);
+	p->nr++;
+}
+
+static void take_off(struct pass *p, struct pci_bar *bar)
+{
+	if (bar->mapped) {
+		leave(p, bar);
+		bus_remove(bus_of(bar), &bar->range);
+	}
+	bar->mapped = false;
+	update_waiting(bar);
+}
+
+/* May @bar, which waits, have a place now? */
+static bool concerns(const struct pass *p, const struct pci_bar *bar)
+{
+	const uint64_t last = bar->place + (bar->size - 1);
+
+	if (p->all || bar->func == p->func)
+		return true;
+	for (unsigned int i = 0; i < p->nr; i++)
+		if (p->left[i].bus == bus_of(bar) && p->left[i].first <= last &&
+		    p->left[i].last >= bar->place)
+			return true;
+	return false;
+}
+
+/* The next range after @r (NULL: the first) that overlaps where @bar wants to
+ * be. */
+static struct bus_range *overlap(const struct pci_bar *bar,
 				 const struct bus_range *r)
 {
-	const uint64_t last = base + (bar->size - 1);
-	uint64_t from = base;
+	const uint64_t last = bar->place + (bar->size - 1);
+	uint64_t from = bar->place;
 	struct bus_range *next;
 
 	if (r) {
@@ -239,84 +378,65 @@ static struct bus_range *overlap(const struct pci_bar *bar, uint64_t base,
 	return next && next->base <= last ? next : NULL;
 }
 
-static bool beaten(const struct pci_bar *bar, uint64_t base)
+static bool beaten(struct pass *p, const struct pci_bar *bar)
 {
 	struct bus_range *r = NULL;
 
-	while ((r = overlap(bar, base, r))) {
+	while ((r = overlap(bar, r))) {
 		const struct pci_bar *other = bar_of(r);
 
-		if (!other || outranks(other, bar))
+		p->root->retry |= !other;
+		if (!other || rank_of(other) < rank_of(bar))
 			return true;
 	}
 	return false;
 }
 
-static void take_off(struct pci_bar *bar)
-{
-	if (bar->mapped)
-		bus_remove(bus_of(bar), &bar->range);
-	bar->mapped = false;
-}
-
-static void evict_lower(const struct pci_bar *bar, uint64_t base)
+static void evict_lower(struct pass *p, const struct pci_bar *bar)
 {
 	struct bus_range *r = NULL;
 
-	while ((r = overlap(bar, base, r)))
+	while ((r = overlap(bar, r)))
 		if (bar_of(r) != bar)
-			take_off(bar_of(r));
+			take_off(p, bar_of(r));
 }
 
-/* All of higher rank are in place; put @bar where it belongs. */
-static int place(struct pci_bar *bar)
+/* @bar waits, and all of higher rank are in place: put it where it belongs. */
+static int place(struct pass *p, struct pci_bar *bar)
 {
-	uint64_t base = 0;
-	int err = 0;
+	int err;
 
-	bar->wanted = decode(bar, &base);
-	if (bar->wanted && bar->mapped && bar->range.base == base)
-		return 0;
-	if (!bar->wanted || beaten(bar, base)) {
-		take_off(bar);
+	if (beaten(p, bar)) {
+		take_off(p, bar);
 		return 0;
 	}
-	evict_lower(bar, base);
+	evict_lower(p, bar);
 	if (bar->mapped) {
-		/* A place is free; it stays where it was without memory. */
-		err = bus_move(bus_of(bar), &bar->range, base, NULL);
-		assert(!err || err == -ENOMEM);
-		return err;
+		leave(p, bar);
+		/* Without memory it stays where it was. */
+		err = bus_move(bus_of(bar), &bar->range, bar->place, NULL);
+	} else {
+		bar->range.base = bar->place;
+		err = bus_insert(bus_of(bar), &bar->range, NULL);
+		bar->mapped = !err;
 	}
-	bar->range.base = base;
-	err = bus_insert(bus_of(bar), &bar->range, NULL);
-	bar->mapped = !err;
+	p->root->retry |= err != 0;
+	update_waiting(bar);
 	return err;
 }
 
-static int settle_bus(struct pci_bus *bus)
+/* Down the ranks, from @f's on, for what it changed concerns nobody above. */
+static int settle(struct pass *p, const struct pci_func *f)
 {
-	int first_err = 0;
+	uint32_t rank = p->all ? 0 : rank_of(&f->bar[0]);
+	struct pci_bar *bar;
+	int err, first_err = 0;
 
-	for (unsigned int i = 0; i < PCI_ROOT_FUNCS; i++) {
-		struct pci_func *f = bus->func[i];
-
-		for (unsigned int n = 0; f && n < PCI_NR_BARS; n++) {
-			int err = place(&f->bar[n]);
-
-			first_err = first_err ? first_err : err;
-		}
-	}
-	return first_err;
-}
-
-static int settle(struct pci_root *root)
-{
-	int first_err = 0;
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(root->bus); i++) {
-		int err = root->bus[i] ? settle_bus(root->bus[i]) : 0;
-
+	for (; (bar = next_waiting(p->root, rank)); rank = rank_of(bar) + 1) {
+		p->root->bar_looks++;
+		if (!concerns(p, bar))
+			continue;
+		err = place(p, bar);
 		first_err = first_err ? first_err : err;
 	}
 	return first_err;
@@ -324,24 +444,34 @@ static int settle(struct pci_root *root)
 
 int pci_bars_update(struct pci_func *f)
 {
-	uint64_t base;
+	struct pass p;
 
 	if (!f->root)
 		return 0;
+	pass_init(&p, f->root, f);
 	/* What leaves makes room for what comes. */
-	for (unsigned int n = 0; n < PCI_NR_BARS; n++)
-		if (!decode(&f->bar[n], &base))
-			take_off(&f->bar[n]);
-	return settle(f->root);
+	for (unsigned int n = 0; n < PCI_NR_BARS; n++) {
+		struct pci_bar *bar = &f->bar[n];
+
+		bar->wanted = decode(bar, &bar->place);
+		if (bar->wanted)
+			update_waiting(bar);
+		else
+			take_off(&p, bar);
+	}
+	return settle(&p, f);
 }
 
 void pci_bars_remove(struct pci_func *f)
 {
+	struct pass p;
+
+	pass_init(&p, f->root, NULL);
 	for (unsigned int n = 0; n < PCI_NR_BARS; n++) {
-		take_off(&f->bar[n]);
 		f->bar[n].wanted = false;
+		take_off(&p, &f->bar[n]);
 	}
-	/* A loser that finds no memory to reappear tries again at the next
-	 * change of any BAR. */
-	(void)settle(f->root);
+	/* A loser that finds no memory to reappear is tried again whenever a
+	 * BAR changes. */
+	(void)settle(&p, f);
 }

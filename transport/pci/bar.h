@@ -47,7 +47,8 @@ struct pci_bar {
 	bool wanted; /* decodes an address: on the bus or shadowed */
 	bool mapped; /* on the bus */
 	struct pci_bar_window window[PCI_BAR_WINDOWS];
-	struct bus_range range; /* base and size as decoded now */
+	uint64_t place;		/* where it wants to be, if it does */
+	struct bus_range range; /* where it is, if mapped */
 	struct pci_func *func;	/* borrowed */
 };
 

@@ -197,7 +197,10 @@ static void write_decoding(struct pci_func *f, uint32_t off, unsigned int size,
 		return;
 	f->stats.rolled_back++;
 	decoding_restore(f, &old);
-	(void)pci_bars_update(f);
+	/* What came into the places meanwhile may have the room that is needed
+	 * for going back; the first try drives it out. */
+	if (pci_bars_update(f))
+		(void)pci_bars_update(f);
 }
 
 /* Bring vectors and pin in line with COMMAND and the control words; true if

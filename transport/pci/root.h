@@ -26,6 +26,8 @@
 struct pci_bus {
 	struct intx_bus intx;
 	uint8_t number;
+	/* One bit each: functions with BARs that wait (bar.c). */
+	uint64_t waiting[PCI_ROOT_FUNCS / 64];
 	struct pci_func *func[PCI_ROOT_FUNCS]; /* by device and function */
 };
 
@@ -33,7 +35,10 @@ struct pci_root {
 	struct bus *mmio; /* borrowed */
 	struct bus *pio;  /* borrowed */
 	struct pci_bus bus0;
-	struct pci_bus *bus[256];	  /* borrowed; [0] is bus0 */
+	struct pci_bus *bus[256];   /* borrowed; [0] is bus0 */
+	uint64_t waiting[256 / 64]; /* one bit each: buses with such */
+	bool retry;	    /* somebody waits for what nobody tells (bar.c) */
+	uint64_t bar_looks; /* at BARs that wait, of all passes */
 	struct irq_line *line[INTX_PINS]; /* borrowed; NULL: there is none */
 	/* The guest's last physical address; the bus's limit unless changed,
 	 * before anything is plugged. */
