@@ -6,6 +6,7 @@
 #   SAN=address,undefined | SAN=thread   build and test with sanitizers, beside
 #                                        the ordinary build
 #   SECONDS=30   how long each fuzzer runs
+#   FULL=1       bench: every size, more rounds
 #   YES=1        deps: do not ask       V=1   show the commands
 
 VERSION := 0.1.0
@@ -202,13 +203,8 @@ test-kvm: all tests ## what needs /dev/kvm: our sink in it, Cloud Hypervisor
 	@tests/run -p -v -t 600 $(foreach t,$(TESTS),$(if \
 		$(findstring kvm,$t),$t)) tests/guest/cloud-hypervisor
 
-bench: all ## figures as JSON lines, also in build/bench, with a plot
-	@mkdir -p $B/bench
-	@$B/bin/pciring-bench all --json >$B/bench/figures.jsonl; \
-		status=$$?; cat $B/bench/figures.jsonl; \
-		bench/plot $B/bench/figures.jsonl $B/bench/ring.svg || exit 1; \
-		test $$status -le 1 || exit $$status; \
-		test $$status = 0 || echo "a bound was not kept: see above" >&2
+bench: all ## measure, write build/bench/report.html [FULL=1: takes longer]
+	@bench/report_run $(if $(FULL),--full) $B/bin $B/bench
 
 install: to = $(DESTDIR)$(PREFIX)
 install: all ## copy programs, libraries and pages to DESTDIR and PREFIX
