@@ -333,11 +333,16 @@ static json_t *option_text(const json_t *value)
 
 static int copy_options(json_t *from, json_t **out, struct service_error *e)
 {
-	json_t *to = json_object();
+	json_t *to;
 	char param[80];
 	const char *key;
 	json_t *value;
 
+	/* Thousands of functions have none. */
+	*out = NULL;
+	if (!json_object_size(from))
+		return 0;
+	to = json_object();
 	if (json_object_size(from) > MAX_OPTIONS) {
 		json_decref(to);
 		return service_fail(e, -EINVAL, "options",

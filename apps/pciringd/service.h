@@ -48,7 +48,7 @@ struct service_socket {
 struct service_function {
 	uint16_t bdf;
 	struct function *function; /* borrowed: the machine's */
-	json_t *options;	   /* owned: object of strings */
+	json_t *options;	   /* owned: object of strings; NULL: none */
 	struct service_socket socket;
 	struct service_function *next; /* by address */
 };

@@ -196,9 +196,11 @@ static json_t *function_json(const struct service_machine *m,
 	uint8_t cmd = f->config[PCI_COMMAND];
 
 	return json_pack(
-		"{so ss sO so so sb sb sb so s{si sb si} s{si sb} so so so so}",
+		"{so ss so so so sb sb sb so s{si sb si} s{si sb} so so so so}",
 		"address", address_json(of->bdf), "device",
-		of->function->type->name, "options", of->options, "vendor_id",
+		of->function->type->name, "options",
+		of->options ? json_incref(of->options) : json_object(),
+		"vendor_id",
 		json_sprintf("%04x",
 			     (unsigned int)load_le(f->config + PCI_VENDOR, 2)),
 		"device_id",

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How: a private pool stands between the guest and getrandom(): a run calls
- * the kernel at most once, however many buffers the guest has queued, and a
- * buffer gets what the pool has.  When it is empty the run ends and says that
- * there is more.  So neither huge buffers nor many of them can cost a turn of
- * the poll loop more than POOL_BYTES.
+ * How: a pool stands between the guest and getrandom(): a run calls the kernel
+ * at most once, however many buffers the guest has queued, and a buffer gets
+ * what the pool has.  When it is empty the run ends and says that there is
+ * more.  So neither huge buffers nor many of them can cost a turn of the poll
+ * loop more than POOL_BYTES.
  *
- * A byte that was given away is wiped: no guest ever sees it in another's.
+ * All devices of a thread take from one pool, so that an idle one costs
+ * nothing.  A byte that was given away is wiped: no guest ever sees it in
+ * another's, and what is left nobody has seen.
  */
 #include "transport/devices/rng.h"
 
@@ -22,64 +24,60 @@
 /* Refill early rather than answer with a few bytes: Linux asks for 64. */
 #define POOL_LOW       256
 
-struct rng {
-	struct virtio_device device;
-	uint8_t pool[POOL_BYTES];
-	size_t left; /* the first bytes of pool */
+struct pool {
+	uint8_t byte[POOL_BYTES];
+	size_t left; /* the first bytes */
 };
 
-static struct rng *to_rng(struct virtio_device *d)
-{
-	return container_of(d, struct rng, device);
-}
+static _Thread_local struct pool pool;
 
 /* Early in the host's boot there may be none: then the guest waits. */
-static void refill(struct rng *r)
+static void refill(struct pool *p)
 {
-	ssize_t n = getrandom(r->pool + r->left, sizeof(r->pool) - r->left,
+	ssize_t n = getrandom(p->byte + p->left, sizeof(p->byte) - p->left,
 			      GRND_NONBLOCK);
 
 	if (n > 0)
-		r->left += (size_t)n;
+		p->left += (size_t)n;
 }
 
-static uint32_t take(struct rng *r, void *to, uint32_t len)
+static uint32_t take(struct pool *p, void *to, uint32_t len)
 {
-	const size_t n = len < r->left ? len : r->left;
+	const size_t n = len < p->left ? len : p->left;
 
-	r->left -= n;
-	memcpy(to, r->pool + r->left, n);
-	explicit_bzero(r->pool + r->left, n);
+	p->left -= n;
+	memcpy(to, p->byte + p->left, n);
+	explicit_bzero(p->byte + p->left, n);
 	return (uint32_t)n;
 }
 
 /* The chain's writable bytes, as far as the pool goes; -1 if it broke. */
-static int64_t fill(struct rng *r, struct vq_chain *chain)
+static int64_t fill(struct pool *p, struct vq_chain *chain)
 {
 	struct vq_span span;
 	uint32_t written = 0;
 	int n = 1;
 
-	while (r->left && (n = vq_chain_next(chain, &span)) > 0)
+	while (p->left && (n = vq_chain_next(chain, &span)) > 0)
 		if (span.write)
-			written += take(r, span.host, span.len);
+			written += take(p, span.host, span.len);
 	return n < 0 ? -1 : (int64_t)written;
 }
 
 static bool rng_queue_run(struct virtio_device *d, unsigned int q,
 			  unsigned int budget)
 {
-	struct rng *r = to_rng(d);
+	struct pool *p = &pool;
 	struct vq *vq = virtio_queue(d->virtio, q);
 	struct vq_chain chain;
 	int64_t written;
 
-	if (r->left < POOL_LOW)
-		refill(r);
-	for (; budget && r->left; budget--) {
+	if (p->left < POOL_LOW)
+		refill(p);
+	for (; budget && p->left; budget--) {
 		if (!vq_pop(vq, &chain))
 			return false;
-		written = fill(r, &chain);
+		written = fill(p, &chain);
 		if (written < 0)
 			return false;
 		vq_push(vq, &chain, (uint32_t)written);
@@ -89,10 +87,7 @@ static bool rng_queue_run(struct virtio_device *d, unsigned int q,
 
 static void rng_destroy(struct virtio_device *d)
 {
-	struct rng *r = to_rng(d);
-
-	explicit_bzero(r->pool, sizeof(r->pool));
-	free(r);
+	free(d);
 }
 
 /* Nothing is held between runs, so there is nothing to stop or to quiesce. */
@@ -111,19 +106,19 @@ static const struct virtio_device_ops rng_ops = {
 static int rng_create(const struct device_option *opt, unsigned int nr_opt,
 		      struct virtio_device **out, char *error, size_t room)
 {
-	struct rng *r;
+	struct virtio_device *d;
 
 	if (device_refuse_unknown(&rng_type, opt, nr_opt, error, room))
 		return -EINVAL;
-	r = calloc(1, sizeof(*r));
-	if (!r)
+	d = calloc(1, sizeof(*d));
+	if (!d)
 		return -ENOMEM;
-	r->device = (struct virtio_device){
+	*d = (struct virtio_device){
 		.ops = &rng_ops,
 		.nr_queues = 1,
 		.queue_max = RNG_QUEUE_SIZE,
 	};
-	*out = &r->device;
+	*out = d;
 	return 0;
 }
 

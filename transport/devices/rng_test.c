@@ -145,6 +145,29 @@ static void rng_never_repeats_what_it_gave(void **state)
 	end(&t);
 }
 
+/* All of them take from one pool. */
+static void rng_gives_no_byte_to_two_devices(void **state)
+{
+	static struct test t[2];
+	unsigned int i;
+
+	(void)state;
+	begin(&t[0]);
+	begin(&t[1]);
+	for (i = 0; i < 200; i++) {
+		for (unsigned int k = 0; k < 2; k++) {
+			offer(&t[k], RIG_DATA, 64, RIG_WRITE);
+			run(&t[k]);
+			assert_int_equal(used_len(&t[k], i), 64);
+			assert_true(filled(&t[k], RIG_DATA, 64) > 32);
+		}
+		assert_memory_not_equal(rig_at(&t[0].rig, RIG_DATA),
+					rig_at(&t[1].rig, RIG_DATA), 64);
+	}
+	end(&t[0]);
+	end(&t[1]);
+}
+
 /* rule 119 */
 static void rng_answers_a_huge_buffer_short_but_not_empty(void **state)
 {
@@ -270,6 +293,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rng_fills_a_buffer_and_nothing_else),
+		cmocka_unit_test(rng_gives_no_byte_to_two_devices),
 		cmocka_unit_test(rng_never_repeats_what_it_gave),
 		cmocka_unit_test(rng_answers_a_huge_buffer_short_but_not_empty),
 		cmocka_unit_test(

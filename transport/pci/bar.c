@@ -31,28 +31,34 @@
 void pci_bar_add_window(struct pci_bar *bar, uint64_t offset, uint64_t size,
 			const struct bus_ops *ops, void *ctx)
 {
-	assert(bar->nr_windows < PCI_BAR_WINDOWS);
+	struct pci_func *f = bar->func;
+
+	assert(f->nr_windows < PCI_FUNC_WINDOWS);
 	assert(size && range_inside(offset, size, bar->size));
-	for (unsigned int i = 0; i < bar->nr_windows; i++)
-		assert(offset >= bar->window[i].offset + bar->window[i].size ||
-		       bar->window[i].offset >= offset + size);
-	bar->window[bar->nr_windows++] = (struct pci_bar_window){
+	for (unsigned int i = 0; i < f->nr_windows; i++)
+		assert(f->window[i].bar != bar ||
+		       offset >= f->window[i].offset + f->window[i].size ||
+		       f->window[i].offset >= offset + size);
+	f->window[f->nr_windows++] = (struct pci_bar_window){
 		.offset = offset,
 		.size = size,
 		.ops = ops,
 		.ctx = ctx,
+		.bar = bar,
 	};
 }
 
 const struct pci_bar_window *pci_bar_find(const struct pci_bar *bar,
 					  uint64_t off, unsigned int size)
 {
+	const struct pci_func *f = bar->func;
+
 	if (size != 1 && size != 2 && size != 4 && size != 8)
 		return NULL;
-	for (unsigned int i = 0; i < bar->nr_windows; i++) {
-		const struct pci_bar_window *w = &bar->window[i];
+	for (unsigned int i = 0; i < f->nr_windows; i++) {
+		const struct pci_bar_window *w = &f->window[i];
 
-		if (off >= w->offset &&
+		if (w->bar == bar && off >= w->offset &&
 		    range_inside(off - w->offset, size, w->size))
 			return w;
 	}

@@ -23,8 +23,8 @@
 
 #include "transport/bus/bus.h"
 
-#define PCI_NR_BARS	6
-#define PCI_BAR_WINDOWS 8
+#define PCI_NR_BARS	 6
+#define PCI_FUNC_WINDOWS 8 /* of all BARs of a function */
 
 /* pci_func_add_bar() flags */
 #define PCI_BAR_IO	 1u
@@ -36,23 +36,23 @@ struct pci_bar_window {
 	uint64_t size;
 	const struct bus_ops *ops; /* offsets count from the window's start */
 	void *ctx;		   /* borrowed */
+	const struct pci_bar *bar; /* whose it is */
 };
 
 struct pci_func;
 
 struct pci_bar {
-	uint64_t size; /* 0: not there; a power of two */
-	uint8_t flags; /* PCI_BAR_* */
-	uint8_t nr_windows;
-	bool wanted; /* decodes an address: on the bus or shadowed */
-	bool mapped; /* on the bus */
-	struct pci_bar_window window[PCI_BAR_WINDOWS];
+	uint64_t size;		/* 0: not there; a power of two */
+	uint8_t flags;		/* PCI_BAR_* */
+	bool wanted;		/* decodes an address: on the bus or shadowed */
+	bool mapped;		/* on the bus */
 	uint64_t place;		/* where it wants to be, if it does */
 	struct bus_range range; /* where it is, if mapped */
 	struct pci_func *func;	/* borrowed */
 };
 
-/* Add a window to a BAR that was added; they may not overlap. */
+/* Add a window to a BAR that was added; they may not overlap.  A function has
+ * room for PCI_FUNC_WINDOWS. */
 void pci_bar_add_window(struct pci_bar *bar, uint64_t offset, uint64_t size,
 			const struct bus_ops *ops, void *ctx);
 

@@ -10,15 +10,18 @@
  * and 6); BARs and capabilities add theirs. */
 static const struct {
 	uint8_t off, size;
-	uint32_t writable, w1c;
+	uint32_t writable;
 } header_policy[] = {
 	{ PCI_COMMAND, 2,
 	  PCI_COMMAND_IO | PCI_COMMAND_MEM | PCI_COMMAND_MASTER |
 		  PCI_COMMAND_PARITY | PCI_COMMAND_SERR |
-		  PCI_COMMAND_INTX_DISABLE,
-	  0 },
-	{ PCI_STATUS, 2, 0, PCI_STATUS_W1C },
-	{ PCI_INTERRUPT_LINE, 1, 0xff, 0 },
+		  PCI_COMMAND_INTX_DISABLE },
+	{ PCI_INTERRUPT_LINE, 1, 0xff },
+};
+
+static const uint8_t header_w1c[PCI_CONFIG_STORED] = {
+	[PCI_STATUS] = PCI_STATUS_W1C & 0xff,
+	[PCI_STATUS + 1] = PCI_STATUS_W1C >> 8,
 };
 
 #define FIRST_CAPABILITY 0x40
@@ -26,12 +29,10 @@ static const struct {
 void pci_config_init(struct pci_config *c)
 {
 	memset(c, 0, sizeof(*c));
-	for (size_t i = 0; i < ARRAY_SIZE(header_policy); i++) {
+	c->w1c = header_w1c;
+	for (size_t i = 0; i < ARRAY_SIZE(header_policy); i++)
 		pci_config_allow(c, header_policy[i].off, header_policy[i].size,
 				 header_policy[i].writable);
-		store_le(&c->w1c[header_policy[i].off], header_policy[i].size,
-			 header_policy[i].w1c);
-	}
 	c->cap_tail = PCI_CAP_POINTER;
 	c->cap_free = FIRST_CAPABILITY;
 }

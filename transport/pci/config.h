@@ -49,9 +49,9 @@
 struct pci_config {
 	uint8_t bytes[PCI_CONFIG_STORED];
 	uint8_t writable[PCI_CONFIG_STORED];
-	uint8_t w1c[PCI_CONFIG_STORED];
-	uint16_t cap_tail; /* the last capability's next pointer */
-	uint16_t cap_free; /* the first free byte behind it */
+	const uint8_t *w1c; /* borrowed: PCI_CONFIG_STORED, the same for all */
+	uint16_t cap_tail;  /* the last capability's next pointer */
+	uint16_t cap_free;  /* the first free byte behind it */
 };
 
 /* A type 0 header with nothing in it. */

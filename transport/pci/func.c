@@ -36,6 +36,7 @@ void pci_func_fini(struct pci_func *f)
 	assert(!f->root);
 	irq_source_connect(&f->intx, NULL);
 	msix_fini(&f->msix);
+	pci_msi_fini(&f->msi);
 }
 
 void pci_func_add_bar(struct pci_func *f, unsigned int n, uint64_t size,
@@ -88,8 +89,7 @@ int pci_func_add_msi(struct pci_func *f, uint16_t nr)
 			  PCI_MSI_LENGTH);
 	if (cap < 0)
 		return cap;
-	pci_msi_init(&f->msi, nr, (uint16_t)cap);
-	return 0;
+	return pci_msi_init(&f->msi, nr, (uint16_t)cap);
 }
 
 void pci_func_add_intx(struct pci_func *f, unsigned int pin)

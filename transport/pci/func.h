@@ -61,7 +61,9 @@ struct pci_func {
 	/* Last written to each BAR register, read-only bits and all: by them
 	 * a probe for the size is told from an address. */
 	uint32_t bar_written[PCI_NR_BARS];
+	uint8_t nr_windows;
 	uint8_t waiting; /* bit n: BAR n waits for its place (bar.c) */
+	struct pci_bar_window window[PCI_FUNC_WINDOWS];
 	struct msix msix;
 	struct pci_msi msi;
 	struct irq_source intx; /* connected to a line by who plugs it */

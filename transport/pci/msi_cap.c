@@ -8,6 +8,8 @@
 #include "transport/pci/msi_cap.h"
 #include "transport/pci/func.h"
 
+#include <stdlib.h>
+
 /* Message control; PCI 3.0, 6.8.1.3. */
 #define CAPABLE_SHIFT 1
 #define ENABLED_SHIFT 4
@@ -38,13 +40,24 @@ void pci_msi_layout(uint16_t nr, uint8_t *body, uint8_t *writable)
 	store_le(&writable[BODY(PCI_MSI_MASK)], 4, bits_below(nr));
 }
 
-void pci_msi_init(struct pci_msi *m, uint16_t nr, uint16_t cap)
+int pci_msi_init(struct pci_msi *m, uint16_t nr, uint16_t cap)
 {
+	m->vector = calloc(nr, sizeof(*m->vector));
+	if (!m->vector)
+		return -ENOMEM;
 	m->nr = nr;
 	m->cap = cap;
 	msi_bank_init(&m->bank, m->vector, m->pending, nr, 0);
 	m->bank.label = "MSI";
 	pci_msi_reset(m);
+	return 0;
+}
+
+void pci_msi_fini(struct pci_msi *m)
+{
+	free(m->vector);
+	m->vector = NULL;
+	m->nr = 0;
 }
 
 void pci_msi_reset(struct pci_msi *m)

@@ -33,7 +33,7 @@ struct pci_func;
 
 struct pci_msi {
 	struct msi_bank bank;
-	struct msi_vector vector[PCI_MSI_MAX];
+	struct msi_vector *vector; /* owned: what the bank borrows */
 	uint64_t pending[MSI_PENDING_WORDS(PCI_MSI_MAX)];
 	uint16_t nr;   /* 0: the function has none */
 	uint16_t cap;  /* offset of the capability */
@@ -46,8 +46,9 @@ struct pci_msi {
  * messages, and which bits of them a guest writes. */
 void pci_msi_layout(uint16_t nr, uint8_t *body, uint8_t *writable);
 
-/* Power-on state, for the capability at @cap. */
-void pci_msi_init(struct pci_msi *m, uint16_t nr, uint16_t cap);
+/* Power-on state, for the capability at @cap.  -ENOMEM. */
+int pci_msi_init(struct pci_msi *m, uint16_t nr, uint16_t cap);
+void pci_msi_fini(struct pci_msi *m);
 void pci_msi_reset(struct pci_msi *m);
 
 /* An event on message @v, which is folded into those enabled. */
