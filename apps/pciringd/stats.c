@@ -84,6 +84,7 @@ static json_t *function_stats(const struct snapshot_function *f)
 	put(o, "resets", f->virtio_stats.resets);
 	put(o, "needs_reset", f->virtio_stats.needs_reset);
 	put(o, "bad_kicks", f->virtio_stats.bad_kicks);
+	put(o, "bad_requests", f->virtio_stats.bad_requests);
 	put(o, "bad_writes", f->virtio_stats.bad_writes);
 	return o;
 }

@@ -7,9 +7,11 @@
 
 #include <stdio.h>
 
+#include "transport/devices/blk.h"
 #include "transport/devices/rng.h"
 
 const struct device_type *const device_types[] = {
+	&blk_type,
 	&rng_type,
 	NULL,
 };

@@ -56,6 +56,7 @@ struct virtio_stats {
 	uint64_t config_interrupts; /* raised */
 	uint64_t bad_kicks;	    /* of a missing, disabled or broken queue */
 	uint64_t bad_writes;	    /* dropped register writes */
+	uint64_t bad_requests;	    /* the device's: answered with an error */
 };
 
 struct virtio {

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The disk that is nowhere: it reads as zeroes, and forgets what is written.
+ * What is left of a request's cost is ours, so experiments run on it.
+ */
+#include "transport/devices/blk_backend.h"
+
+#include <stdlib.h>
+
+static int null_open(uint64_t size, struct blk_backend **out)
+{
+	struct blk_backend *b = calloc(1, sizeof(*b));
+
+	(void)size;
+	if (!b)
+		return -ENOMEM;
+	b->ops = &blk_null_ops;
+	*out = b;
+	return 0;
+}
+
+static int null_submit(struct blk_backend *b, struct blk_io *io)
+{
+	unsigned int i;
+
+	(void)b;
+	if (io->op == BLK_READ)
+		for (i = 0; i < io->nr; i++)
+			memset(io->iov[i].iov_base, 0, io->iov[i].iov_len);
+	return 0;
+}
+
+static void null_close(struct blk_backend *b)
+{
+	free(b);
+}
+
+const struct blk_backend_ops blk_null_ops = {
+	.name = "null",
+	.open = null_open,
+	.submit = null_submit,
+	.drain = NULL,
+	.close = null_close,
+};
