@@ -169,7 +169,7 @@ test: ## everything: check, sanitizers, lint, fuzzers, guests in QEMU
 		'tests/setup/hugepages 32 make check SAN=address,undefined' \
 		'tests/setup/hugepages 32 make check SAN=thread' \
 		'make lint' 'make fuzz SECONDS=10' tests/model/run \
-		$(addprefix tests/guest/,demo intx hugepages kill-vmm \
+		$(addprefix tests/guest/,demo intx blk hugepages kill-vmm \
 		cloud-hypervisor)
 
 lint: export LINT_CFLAGS = $(filter-out -Werror -f%,$(ALL_CFLAGS))

@@ -11,11 +11,13 @@
 # PCIRING_HUGETLB=1 puts the guest's RAM on huge pages.
 #
 # The machine has an rng at each address of the array functions; a script that
-# wants more than one says so before start_service.
+# wants more than one says so before start_service, and in device_of[ADDRESS] if
+# one is to be something else: JSON, such as "blk", "options": {"size": "1M"}.
 
 boot_timeout=${PCIRING_BOOT_TIMEOUT:-180}
 function_address=00:01.0
 functions=("$function_address")
+declare -A device_of=()
 machine=demo
 vm_pids=()
 
@@ -143,15 +145,16 @@ wait_line()
 # start_service: pciringd with one machine that has the functions.
 start_service()
 {
-	local address
+	local address rng='"rng"'
 
 	{
 		echo '[{"method": "machine.create",'
 		echo '  "params": {"name": "'"$machine"'"}}'
 		for address in "${functions[@]}"; do
 			echo ', {"method": "function.create", "params":'
-			echo '   {"machine": "'"$machine"'", "device": "rng",'
-			echo '    "address": "'"$address"'"}}'
+			echo '   {"machine": "'"$machine"'",'
+			echo '    "address": "'"$address"'",'
+			echo '    "device": '"${device_of[$address]:-$rng}"'}}'
 		done
 		echo ']'
 	} >"$work/config.json"
