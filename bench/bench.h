@@ -17,14 +17,16 @@
 #include <x86intrin.h>
 
 struct bench_options {
-	bool json;  /* one JSON object a line, nothing else on stdout */
-	bool quick; /* fewer rounds: does it work, not how fast is it */
+	bool json;   /* one JSON object a line, nothing else on stdout */
+	bool quick;  /* fewer rounds: does it work, not how fast is it */
+	char **args; /* a measurement's own options and values; ends with NULL */
 };
 
 /* One for each subcommand. */
 int bench_proxy(const struct bench_options *o);
 int bench_irq(const struct bench_options *o);
 int bench_ring(const struct bench_options *o);
+int bench_bus(const struct bench_options *o);
 
 /* Nanoseconds that never go back. */
 uint64_t bench_now(void);

@@ -16,20 +16,24 @@ static const struct {
 	const char *name;
 	const char *help;
 	int (*run)(const struct bench_options *o);
+	bool has_options; /* of its own */
 } benches[] = {
 	{ "proxy", "an access through the vfio-user proxy, a bare socket",
-	  bench_proxy },
+	  bench_proxy, false },
 	{ "irq", "each stage of the interrupt cascade, into each sink",
-	  bench_irq },
+	  bench_irq, false },
 	{ "ring", "an access and a message between two cores, beside rivals",
-	  bench_ring },
+	  bench_ring, false },
+	{ "bus", "what finds a range by an address, beside its rivals",
+	  bench_bus, true },
 };
 
 #define NR_BENCHES (sizeof(benches) / sizeof(benches[0]))
 
 static void help(FILE *out)
 {
-	fprintf(out, "usage: " PROGRAM " MEASUREMENT [--json] [--quick]\n\n");
+	fprintf(out, "usage: " PROGRAM " MEASUREMENT [--json] [--quick]"
+		     " [OPTION VALUE]...\n\n");
 	for (size_t i = 0; i < NR_BENCHES; i++)
 		fprintf(out, "  %-8s %s\n", benches[i].name, benches[i].help);
 	fprintf(out,
@@ -61,6 +65,8 @@ static int run(const char *name, const struct bench_options *o)
 	for (size_t i = 0; i < NR_BENCHES; i++) {
 		if (!all && strcmp(name, benches[i].name) != 0)
 			continue;
+		if (o->args[0] && !benches[i].has_options)
+			return usage("unexpected argument");
 		found = true;
 		got = benches[i].run(o);
 		if (got > code)
@@ -72,7 +78,9 @@ static int run(const char *name, const struct bench_options *o)
 
 int main(int argc, char **argv)
 {
-	struct bench_options o = { 0 };
+	/* They take the place of what was looked at. */
+	char **own = argv + 1;
+	struct bench_options o = { .args = own };
 	const char *name = NULL;
 
 	for (int i = 1; i < argc; i++) {
@@ -88,10 +96,17 @@ int main(int argc, char **argv)
 			o.json = true;
 		else if (!strcmp(argv[i], "--quick"))
 			o.quick = true;
-		else if (argv[i][0] == '-' || name)
-			return usage("unexpected argument");
-		else
+		else if (argv[i][0] != '-' && !name)
 			name = argv[i];
+		else if (argv[i][0] != '-' || !name)
+			return usage("unexpected argument");
+		else {
+			/* An option of the measurement's own, and its value. */
+			*own++ = argv[i++];
+			if (i < argc)
+				*own++ = argv[i];
+		}
 	}
+	*own = NULL;
 	return name ? run(name, &o) : usage("which measurement?");
 }

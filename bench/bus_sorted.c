@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A sorted array with a binary search, as KVM's in-kernel buses have.
+ *
+ * How: a change makes room by moving what is behind.  KVM copies the whole
+ * array at each change, for its readers; this is the array alone.
+ */
+#include "bench/bus_memory.h"
+#include "bench/bus_rivals.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sorted {
+	struct bus_item *item;
+	uint32_t nr, room;
+};
+
+static void destroy(void *s)
+{
+	struct sorted *a = s;
+
+	bus_memory_put(a->item);
+	free(a);
+}
+
+static void *create(const struct bus_set *set)
+{
+	struct sorted *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->room = set->n;
+	a->item = bus_memory_get(a->room * sizeof(*a->item));
+	if (!a->item) {
+		free(a);
+		return NULL;
+	}
+	return a;
+}
+
+/* How many begin at or before @addr. */
+static inline uint32_t rank(const struct sorted *a, uint64_t addr)
+{
+	uint32_t lo = 0, hi = a->nr;
+
+	while (lo < hi) {
+		uint32_t mid = (lo + hi) / 2;
+
+		if (a->item[mid].base <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static inline bool lookup(const void *s, uint64_t addr, unsigned int size,
+			  struct bus_answer *answer)
+{
+	const struct sorted *a = s;
+	uint32_t at = rank(a, addr);
+
+	if (!at) {
+		*answer = (struct bus_answer){ NULL };
+		return false;
+	}
+	return bus_item_answer(&a->item[at - 1], addr, size, answer);
+}
+
+BUS_LOOPS(lookup)
+
+static int insert(void *s, struct bus_range *r)
+{
+	struct sorted *a = s;
+	uint32_t at = rank(a, r->base);
+
+	if (at && r->base - a->item[at - 1].base < a->item[at - 1].size)
+		return -EEXIST;
+	if (at < a->nr && a->item[at].base - r->base < r->size)
+		return -EEXIST;
+	memmove(&a->item[at + 1], &a->item[at],
+		(a->nr - at) * sizeof(*a->item));
+	a->item[at] = bus_item_of(r);
+	a->nr++;
+	return 0;
+}
+
+static void remove_range(void *s, struct bus_range *r)
+{
+	struct sorted *a = s;
+	uint32_t at = rank(a, r->base) - 1;
+
+	a->nr--;
+	memmove(&a->item[at], &a->item[at + 1],
+		(a->nr - at) * sizeof(*a->item));
+}
+
+static int build(void *s, struct bus_range *const *r, uint32_t n)
+{
+	struct sorted *a = s;
+
+	a->nr = n;
+	bus_items_sorted(a->item, r, n);
+	return 0;
+}
+
+static size_t memory(const void *s)
+{
+	const struct sorted *a = s;
+
+	return a->room * sizeof(*a->item);
+}
+
+const struct bus_structure bus_sorted = {
+	.name = "sorted",
+	.max = UINT32_MAX,
+	.max_changed = 65536,
+	.create = create,
+	.destroy = destroy,
+	.build = build,
+	.insert = insert,
+	.remove = remove_range,
+	.memory = memory,
+	BUS_LOOPS_NAMED,
+};
