@@ -209,8 +209,9 @@ static void write_function(json_t *list, const char *machine,
 	address_format(address, f->bdf);
 	params = json_pack("{ss ss ss}", "machine", machine, "address", address,
 			   "device", f->function->type->name);
-	if (json_object_size(f->options))
-		json_object_set(params, "options", f->options);
+	if (f->options)
+		json_object_set_new(params, "options",
+				    service_function_options(f));
 	command(list, "function.create", params);
 	if (f->socket.declared)
 		command(list, "socket.create",

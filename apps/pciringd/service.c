@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How: two singly linked lists, machines and their functions, searched from
- * the front: the operator's hand is slow, and the loops never look here.
- *
- * A function that is plugged into or unplugged from a running machine is a
- * change of lists that a turn walks, so all of it happens on the machine's
- * loop, between two turns.
+ * How: a list of machines, searched from the front: there are few, and the
+ * loops never look here.  What is in them: service_function.c.
  */
 #include "apps/pciringd/service.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "apps/pciringd/address.h"
 #include "apps/pciringd/control.h"
-
-#define MAX_OPTIONS 32
 
 void service_init(struct service *s, struct loop **loop, unsigned int nr_loops)
 {
@@ -45,55 +38,13 @@ struct service_machine *service_find(struct service *s, const char *name)
 	return m;
 }
 
-struct service_function *service_function(struct service_machine *m,
-					  uint16_t bdf)
-{
-	struct service_function *f = m->functions;
-
-	while (f && f->bdf != bdf)
-		f = f->next;
-	return f;
-}
-
-/* ---- Finding what a request names ---------------------------------------- */
-
-static int find_machine(struct service *s, const char *name, const char *param,
-			struct service_machine **m, struct service_error *e)
+int service_need(struct service *s, const char *name, const char *param,
+		 struct service_machine **m, struct service_error *e)
 {
 	*m = service_find(s, name);
 	if (!*m)
 		return service_fail(e, -ENOENT, param, "no machine \"%.64s\"",
 				    name);
-	return 0;
-}
-
-static int parse_address(const char *text, uint16_t *bdf,
-			 struct service_error *e)
-{
-	if (address_parse(text, bdf))
-		return service_fail(e, -EINVAL, "address",
-				    "\"%.32s\" is no address such as 00:01.0",
-				    text);
-	return 0;
-}
-
-static int find_function(struct service *s, const char *machine,
-			 const char *address, struct service_machine **m,
-			 struct service_function **f, struct service_error *e)
-{
-	uint16_t bdf;
-	int err;
-
-	err = find_machine(s, machine, "machine", m, e);
-	if (!err)
-		err = parse_address(address, &bdf, e);
-	if (err)
-		return err;
-	*f = service_function(*m, bdf);
-	if (!*f)
-		return service_fail(e, -ENOENT, "address",
-				    "machine \"%s\" has no function %s",
-				    machine, address);
 	return 0;
 }
 
@@ -151,6 +102,7 @@ int service_machine_create(struct service *s, const char *name, int loop,
 	m->service = s;
 	m->wanted_loop = loop;
 	m->files.most = s->limits.bytes;
+	m->bus[0] = &m->bus0;
 	err = machine_create(name, &m->machine);
 	if (err == -EINVAL) {
 		service_error_set(e, err, "name",
@@ -182,15 +134,8 @@ free_machine:
 	return err;
 }
 
-static void free_function(struct service_function *f)
-{
-	json_decref(f->options);
-	free(f);
-}
-
 static void free_machine(struct service_machine *m)
 {
-	struct service_function *f;
 	struct service_bus *b;
 
 	if (m->loop)
@@ -200,10 +145,7 @@ static void free_machine(struct service_machine *m)
 		m->buses = b->next;
 		free(b);
 	}
-	while ((f = m->functions)) {
-		m->functions = f->next;
-		free_function(f);
-	}
+	service_functions_free(m);
 	free(m);
 }
 
@@ -212,7 +154,7 @@ int service_machine_destroy(struct service *s, const char *name, bool force,
 {
 	struct service_machine **p = &s->machines;
 	struct service_machine *m;
-	int err = find_machine(s, name, "name", &m, e);
+	int err = service_need(s, name, "name", &m, e);
 
 	if (err)
 		return err;
@@ -250,7 +192,7 @@ static int check_bus(const struct service_machine *m, json_int_t number,
 		     json_int_t parent, json_int_t device,
 		     struct service_error *e)
 {
-	struct pci_bus *const *bus = m->machine->root.bus;
+	struct service_bus *const *bus = m->bus;
 
 	if (number < 1 || number > 255)
 		return service_fail(e, -EINVAL, "bus", "must be 1 to 255");
@@ -290,7 +232,7 @@ int service_bus_create(struct service *s, const char *machine,
 	struct add_bus a;
 	int err;
 
-	err = find_machine(s, machine, "machine", &m, e);
+	err = service_need(s, machine, "machine", &m, e);
 	if (!err)
 		err = check_bus(m, number, parent, device, e);
 	if (err)
@@ -313,276 +255,6 @@ int service_bus_create(struct service *s, const char *machine,
 	for (end = &m->buses; *end; end = &(*end)->next)
 		;
 	*end = b;
-	return 0;
-}
-
-/* ---- Functions ----------------------------------------------------------- */
-
-/* An option's value as the device types want it: text.  NULL: not a scalar. */
-static json_t *option_text(const json_t *value)
-{
-	if (json_is_string(value))
-		return json_string(json_string_value(value));
-	if (json_is_boolean(value))
-		return json_string(json_is_true(value) ? "true" : "false");
-	if (json_is_integer(value))
-		return json_sprintf("%" JSON_INTEGER_FORMAT,
-				    json_integer_value(value));
-	return NULL;
-}
-
-static int copy_options(json_t *from, json_t **out, struct service_error *e)
-{
-	json_t *to;
-	char param[80];
-	const char *key;
-	json_t *value;
-
-	/* Thousands of functions have none. */
-	*out = NULL;
-	if (!json_object_size(from))
-		return 0;
-	to = json_object();
-	if (json_object_size(from) > MAX_OPTIONS) {
-		json_decref(to);
-		return service_fail(e, -EINVAL, "options",
-				    "more than %u options", MAX_OPTIONS);
-	}
-	json_object_foreach(from, key, value)
-	{
-		if (!json_object_set_new(to, key, option_text(value)))
-			continue;
-		json_decref(to);
-		snprintf(param, sizeof(param), "options.%s", key);
-		return service_fail(e, -EINVAL, param,
-				    "must be a string, an integer or a "
-				    "boolean");
-	}
-	*out = to;
-	return 0;
-}
-
-static int find_type(const char *name, const struct device_type **type,
-		     struct service_error *e)
-{
-	char names[256] = "";
-	size_t n = 0;
-
-	*type = device_type_find(name);
-	if (*type)
-		return 0;
-	for (unsigned int i = 0; device_types[i] && n < sizeof(names); i++)
-		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s",
-				      i ? ", " : "", device_types[i]->name);
-	return service_fail(e, -EINVAL, "device",
-			    "no device type \"%.64s\"; there are: %s", name,
-			    names);
-}
-
-struct plug {
-	struct machine *machine;
-	uint16_t bdf;
-	const struct device_type *type;
-	struct device_option option[MAX_OPTIONS];
-	unsigned int nr_options;
-	struct function *function;
-	char error[256];
-	int err;
-};
-
-static void plug(void *arg)
-{
-	struct plug *p = arg;
-
-	p->err = machine_plug(p->machine, p->bdf, p->type, p->option,
-			      p->nr_options, &p->function, p->error,
-			      sizeof(p->error));
-}
-
-static int plug_failed(const struct plug *p, struct service_error *e)
-{
-	if (p->error[0])
-		return service_fail(e, p->err, "options", "%s", p->error);
-	return service_fail(e, p->err, NULL, "cannot create a %s: %s",
-			    p->type->name, strerror(-p->err));
-}
-
-static void insert_function(struct service_machine *m,
-			    struct service_function *f)
-{
-	struct service_function **p = &m->functions;
-
-	while (*p && (*p)->bdf < f->bdf)
-		p = &(*p)->next;
-	f->next = *p;
-	*p = f;
-}
-
-static int plug_function(struct service_machine *m, struct service_function *f,
-			 const struct device_type *type,
-			 struct service_error *e)
-{
-	struct plug p = { .machine = m->machine, .bdf = f->bdf, .type = type };
-	const char *key;
-	json_t *value;
-
-	json_object_foreach(f->options, key, value)
-	{
-		p.option[p.nr_options++] = (struct device_option){
-			.key = key, .value = json_string_value(value)
-		};
-	}
-	service_run(m, plug, &p);
-	if (p.err)
-		return plug_failed(&p, e);
-	f->function = p.function;
-	return 0;
-}
-
-int service_function_create(struct service *s, const char *machine,
-			    const char *address, const char *device,
-			    json_t *options, struct service_error *e)
-{
-	const struct device_type *type;
-	struct service_function *f;
-	struct service_machine *m;
-	uint16_t bdf;
-	int err;
-
-	err = find_machine(s, machine, "machine", &m, e);
-	if (!err)
-		err = parse_address(address, &bdf, e);
-	if (!err)
-		err = find_type(device, &type, e);
-	if (err)
-		return err;
-	if (!m->machine->root.bus[BDF_BUS(bdf)])
-		return service_fail(
-			e, -EINVAL, "address",
-			"machine \"%s\" has no bus %02x; bus.create "
-			"makes one",
-			machine, BDF_BUS(bdf));
-	if (service_function(m, bdf))
-		return service_fail(e, -EEXIST, "address",
-				    "machine \"%s\" has a function %s already",
-				    machine, address);
-	f = calloc(1, sizeof(*f));
-	if (!f)
-		return service_fail(e, -ENOMEM, NULL, "out of memory");
-	f->bdf = bdf;
-	err = copy_options(options, &f->options, e);
-	if (!err)
-		err = plug_function(m, f, type, e);
-	if (err) {
-		free_function(f);
-		return err;
-	}
-	insert_function(m, f);
-	return 0;
-}
-
-static void unplug(void *arg)
-{
-	struct plug *p = arg;
-
-	p->err = machine_unplug(p->machine, p->bdf);
-}
-
-int service_function_destroy(struct service *s, const char *machine,
-			     const char *address, struct service_error *e)
-{
-	struct service_function **pos;
-	struct service_function *f;
-	struct service_machine *m;
-	struct plug p;
-	int err;
-
-	err = find_function(s, machine, address, &m, &f, e);
-	if (err)
-		return err;
-	p = (struct plug){ .machine = m->machine, .bdf = f->bdf };
-	service_run(m, unplug, &p);
-	if (p.err)
-		return service_fail(e, p.err, "address",
-				    "a VMM is attached to %s; end it first",
-				    address);
-	if (f->socket.declared && s->ops && s->ops->socket_removed)
-		s->ops->socket_removed(s->ctx, m, f);
-	if (s->ops && s->ops->function_removed)
-		s->ops->function_removed(s->ctx, m, f->bdf);
-	for (pos = &m->functions; *pos != f; pos = &(*pos)->next)
-		;
-	*pos = f->next;
-	free_function(f);
-	return 0;
-}
-
-/* ---- Sockets ------------------------------------------------------------- */
-
-static bool path_is_taken(const struct service *s, const char *path)
-{
-	for (struct service_machine *m = s->machines; m; m = m->next)
-		for (struct service_function *f = m->functions; f; f = f->next)
-			if (f->socket.declared && !strcmp(f->socket.path, path))
-				return true;
-	return false;
-}
-
-static int check_path(const struct service *s, const char *path,
-		      struct service_error *e)
-{
-	if (path[0] != '/')
-		return service_fail(e, -EINVAL, "path",
-				    "\"%.64s\" is not an absolute path", path);
-	if (strlen(path) >= MSG_PATH_MAX)
-		return service_fail(e, -EINVAL, "path",
-				    "longer than %u bytes, what a Unix socket "
-				    "can have",
-				    MSG_PATH_MAX - 1);
-	if (path_is_taken(s, path))
-		return service_fail(e, -EEXIST, "path",
-				    "another function has the socket %s", path);
-	return 0;
-}
-
-int service_socket_create(struct service *s, const char *machine,
-			  const char *address, const char *path,
-			  struct service_error *e)
-{
-	struct service_function *f;
-	struct service_machine *m;
-	int err;
-
-	err = find_function(s, machine, address, &m, &f, e);
-	if (!err)
-		err = check_path(s, path, e);
-	if (err)
-		return err;
-	if (f->socket.declared)
-		return service_fail(e, -EEXIST, "address",
-				    "%s has the socket %s already", address,
-				    f->socket.path);
-	f->socket = (struct service_socket){ .declared = true };
-	memcpy(f->socket.path, path, strlen(path) + 1);
-	if (s->ops && s->ops->socket_added)
-		s->ops->socket_added(s->ctx, m, f);
-	return 0;
-}
-
-int service_socket_destroy(struct service *s, const char *machine,
-			   const char *address, struct service_error *e)
-{
-	struct service_function *f;
-	struct service_machine *m;
-	int err = find_function(s, machine, address, &m, &f, e);
-
-	if (err)
-		return err;
-	if (!f->socket.declared)
-		return service_fail(e, -ENOENT, "address", "%s has no socket",
-				    address);
-	if (s->ops && s->ops->socket_removed)
-		s->ops->socket_removed(s->ctx, m, f);
-	f->socket = (struct service_socket){ .declared = false };
+	m->bus[number] = b;
 	return 0;
 }

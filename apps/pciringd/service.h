@@ -29,13 +29,6 @@ struct attachment;
 struct watcher;
 struct service;
 
-/* A bus behind a bridge. */
-struct service_bus {
-	uint8_t number;
-	uint8_t parent, device; /* where the bridge is */
-	struct service_bus *next;
-};
-
 /* Where a proxy is to listen for a function's VMM. */
 struct service_socket {
 	char path[MSG_PATH_MAX]; /* empty: there is none */
@@ -48,17 +41,26 @@ struct service_socket {
 struct service_function {
 	uint16_t bdf;
 	struct function *function; /* borrowed: the machine's */
-	json_t *options;	   /* owned: object of strings; NULL: none */
+	char *options; /* owned: JSON object of strings; NULL: none */
 	struct service_socket socket;
 	struct service_function *next; /* by address */
 };
 
+struct service_bus {
+	uint8_t number;
+	uint8_t parent, device; /* where its bridge is; bus 0 has none */
+	struct service_function *function[PCI_ROOT_FUNCS];
+	struct service_bus *next;
+};
+
 struct service_machine {
-	struct service *service;   /* borrowed */
-	struct machine *machine;   /* owned */
-	struct loop *loop;	   /* borrowed; NULL: nothing runs it */
-	int wanted_loop;	   /* as the operator said, or -1 */
-	struct service_bus *buses; /* in the order of their creation */
+	struct service *service; /* borrowed */
+	struct machine *machine; /* owned */
+	struct loop *loop;	 /* borrowed; NULL: nothing runs it */
+	int wanted_loop;	 /* as the operator said, or -1 */
+	struct service_bus bus0;
+	struct service_bus *bus[256]; /* by number; [0] is bus0 */
+	struct service_bus *buses; /* owned: the others, as they were created */
 	struct service_function *functions;
 	struct gpa_files files;		/* guest memory, of all attachments */
 	struct attachment *attachments; /* borrowed: attach_server's */
@@ -117,8 +119,14 @@ void service_run(struct service_machine *m, loop_fn *fn, void *arg);
 
 /* NULL if there is none. */
 struct service_machine *service_find(struct service *s, const char *name);
+/* The same, with an error that names @param: -ENOENT. */
+int service_need(struct service *s, const char *name, const char *param,
+		 struct service_machine **m, struct service_error *e);
 struct service_function *service_function(struct service_machine *m,
 					  uint16_t bdf);
+
+/* The options of @f: object of strings, a new reference. */
+json_t *service_function_options(const struct service_function *f);
 
 /* -EEXIST, -EINVAL bad name or loop, -ENOSPC.  @loop -1: the least loaded. */
 int service_machine_create(struct service *s, const char *name, int loop,
@@ -142,6 +150,9 @@ int service_function_create(struct service *s, const char *machine,
 /* -EBUSY while a VMM has it by itself. */
 int service_function_destroy(struct service *s, const char *machine,
 			     const char *address, struct service_error *e);
+
+/* For service.c: @m is about to go, its machine has gone. */
+void service_functions_free(struct service_machine *m);
 
 /* Declare that a proxy shall serve a function at @path, absolute and unused.
  * -EEXIST. */

@@ -93,6 +93,22 @@ struct function *machine_find(const struct machine *m, uint16_t bdf)
 	return func ? container_of(func, struct function, vp.func) : NULL;
 }
 
+static void list_add(struct machine *m, struct function *f)
+{
+	f->next = m->functions;
+	f->from = &m->functions;
+	if (f->next)
+		f->next->from = &f->next;
+	m->functions = f;
+}
+
+static void list_remove(struct function *f)
+{
+	*f->from = f->next;
+	if (f->next)
+		f->next->from = f->from;
+}
+
 int machine_plug(struct machine *m, uint16_t bdf,
 		 const struct device_type *type,
 		 const struct device_option *opt, unsigned int nr_opt,
@@ -110,8 +126,7 @@ int machine_plug(struct machine *m, uint16_t bdf,
 		return err;
 	}
 	function_name(f);
-	f->next = m->functions;
-	m->functions = f;
+	list_add(m, f);
 	for (struct link *l = m->links; l; l = l->next) {
 		if (!link_covers(l, bdf))
 			continue;
@@ -125,7 +140,6 @@ int machine_plug(struct machine *m, uint16_t bdf,
 int machine_unplug(struct machine *m, uint16_t bdf)
 {
 	struct function *f = machine_find(m, bdf);
-	struct function **p = &m->functions;
 	struct link *l;
 
 	if (!f)
@@ -135,9 +149,7 @@ int machine_unplug(struct machine *m, uint16_t bdf)
 		return -EBUSY;
 	if (l)
 		function_leave(f);
-	while (*p != f)
-		p = &(*p)->next;
-	*p = f->next;
+	list_remove(f);
 	pci_root_unplug(&m->root, &f->vp.func);
 	if (l)
 		link_publish_windows(l);

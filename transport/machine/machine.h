@@ -57,9 +57,9 @@ struct function {
 	struct sink_line intx;		/* for a link of it alone, or remote */
 	uint16_t nr_bound;		/* of eventfds: vectors with one */
 	char line_name[16];
-	struct function *next;	      /* in the machine's list */
-	struct function *next_active; /* in the machine's work list */
-	struct function *next_mapped; /* in its list of notify pages */
+	struct function *next, **from; /* in the machine's list */
+	struct function *next_active;  /* in the machine's work list */
+	struct function *next_mapped;  /* in its list of notify pages */
 	bool active;
 	uint64_t posted; /* doorbells posted to it by BAR */
 };
