@@ -154,7 +154,8 @@ def bars($chart; $k):
 		"with boxxyerror linecolor rgb variable notitle, " +
 	(if any(.rows[]; .to) then "$p\($k) using 2:1:2:3 with xerrorbars " +
 		"linecolor rgb '#444444' pointtype 0 notitle, " else "" end) +
-	"$p\($k) using 3:1:(' ' . strcol(5)) with labels left noenhanced notitle",
+	"$p\($k) using 3:1:5 with labels left offset 0.7,0 noenhanced " +
+		"notitle",
 	"set datafile separator whitespace",
 	"set ytics enhanced";
 

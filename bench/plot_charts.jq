@@ -66,8 +66,12 @@ def bus_latency($layout): . as $all | of("bus") | rivals as $names |
 			colour: (.structure | colour_of($names)) })) }]) }
 	end;
 
+# Changes and memory differ little by layout: one of them will do.
+def at_random: if any(.layout == "random") then
+	map(select(.layout == "random")) else . end;
+
 def target_ratio: if . <= 512 then 1.75 elif . <= 4096 then 2.1
-	elif . <= 65536 then 2 else 1.2 end;
+	elif . <= 262144 then 2 else 1.2 end;
 
 def bus_ratio: . as $all | of("bus") | uniform("latency") |
 	map(select(.structure == "pciring")) |
@@ -83,13 +87,12 @@ def bus_ratio: . as $all | of("bus") | uniform("latency") |
 				map(if .name == "random" then .colour = ours |
 					.width = 3.2 else . end)) +
 			[limit_line($sizes | map(select(. <= 512 or
-				among([4096, 65536, 1048576])) |
+				among([4096, 65536, 262144, 1048576])) |
 				[., target_ratio]))]) }]) }
 	end;
 
 def per_size($modes): . as $all | of("bus") | rivals as $names |
-	(if any(.layout == "random") then
-		map(select(.layout == "random")) else . end) as $bus |
+	at_random as $bus |
 	[$modes[] | . as $m | $bus | map(select(.mode == $m.mode)) |
 		([.[].n] | unique) as $sizes | select($sizes | length > 1) |
 		{ title: $m.title, xlabel: "ranges", ylabel: $m.ylabel,
@@ -173,6 +176,85 @@ def irq_cascade: . as $all | of("irq") | map(select(.stage == "cascade")) |
 			name: .[0].sink, colour: (.[0].sink | sink_colour),
 			points: map([.depth, .ns]) })) }]) } end;
 
+def load_colour: if . == "alone" then "#666666" elif . == "idle" then ours
+	else "#c8553d" end;
+def load_place: . as $l | ["alone", "idle", "busy"] | index($l) // 3;
+
+def scale_latency($path; $title): . as $all | of("scale") |
+	[group_by([.functions, .machines, .shared_cpu])[] | group_by(.what)[] |
+		. as $g | (map(select(.metric == $path + "_p50")) | first) |
+		select(.) | .to = ([$g[] | select(.metric == $path + "_p999") |
+			.value] | max) |
+		.ratio = ([$g[] | select(.metric == $path + "_ratio") |
+			.value] | max)] |
+	sort_by([.functions, .machines, (.what | load_place)]) |
+	if length == 0 then empty else
+	{ ("scale-" + $path): chart($all; $title;
+		"bar: median, whisker: 999 of 1000; then times one alone";
+		bar_height; [{ xlabel: "ns", x: "log", box: bar_box(0.34),
+			rows: map({ value, to, text: (.ratio | short),
+			colour: (.what | load_colour), name: (
+			if .what == "alone" then "alone"
+			else "among \(.functions) \(.what), machines: " +
+				"\(.machines)" end) }) }]) } end;
+
+def four: [[0.08, 0.40, 0.56, 0.86], [0.58, 0.90, 0.56, 0.86],
+	[0.08, 0.40, 0.09, 0.39], [0.58, 0.90, 0.09, 0.39]];
+def two: [[0.08, 0.38, 0.15, 0.80], [0.57, 0.87, 0.15, 0.80]];
+
+def scale_rates: . as $all | of("scale") | map(select(.loops == 1)) |
+	[["registers", "registers read"], ["kicks", "doorbells"],
+		["chains", "requests"], ["interrupts", "interrupts"]] as $of |
+	[range(4) as $i | { title: ($of[$i][1] + ", a second"), x: "size",
+		y: "log", box: four[$i], xlabel: "functions", ylabel: "",
+		series: [map(select(.metric == $of[$i][0] and
+			.backend != "ram")) | group_by(.machines)[] |
+			{ name: "\(.[0].machines) machine\(
+				if .[0].machines == 1 then "" else "s" end)",
+			points: (map([.functions, .value]) | sort) }] }] |
+	map(select(.series | length > 0)) |
+	select(any(.[].series[].points; length > 1)) |
+	{ "scale-rates": chart($all; "What one loop of the service serves";
+		"all functions ask at once"; 700; .) };
+# Few sizes make no line.
+def scale_few_rates: . as $all | of("scale") | map(select(.loops == 1 and
+		.backend != "ram" and (.metric | among(["registers", "kicks",
+		"chains", "interrupts"])))) | select(length > 0) |
+	{ "scale-rates": chart($all; "What one loop of the service serves";
+		"all functions ask at once"; bar_height; [{ x: "linear",
+		xlabel: "thousand a second", box: bar_box(0.34),
+		rows: (sort_by([.metric, .functions, .machines]) | map({
+			name: ("\(.metric): functions: \(.functions), " +
+				"machines: \(.machines)"),
+			value: (.value / 1e3), text: (.value / 1e3 | short),
+			colour: ours })) }]) };
+
+def curve($metric; $what): [.[] | select(.metric == $metric and
+	($what == null or .what == $what)) | [.functions, .value]] |
+	group_by(.[0]) | map([.[0][0], (map(.[1]) | max)]);
+def curves($of; $limit): [$of[] as [$name, $metric, $what, $colour] |
+	{ name: $name, colour: $colour, points: curve($metric; $what) } |
+	select(.points | length > 0)] | if . == [] then . else
+	. + [limit_line([[.[].points[][0]] | (min, 4096) | [., $limit]])] end;
+
+def scale_costs: . as $all | of("scale") | [
+	{ title: "time for all, ms", series: curves([["create", "create",
+		null, ours], ["destroy", "destroy", null, "#c8553d"],
+		["with machines", "destroy_machines", null, "#8f5fbf"]];
+		1000) },
+	{ title: "memory of one, bytes", series: curves([["idle",
+		"function_memory", "idle", ours], ["plugged",
+		"function_memory", "plugged", "#2a9d8f"]]; 4096) }] |
+	map(select(any(.series[].points; length > 1)) | . + { x: "size",
+		y: "log", xlabel: "functions" }) |
+	if length == 0 then empty else { "scale-costs": chart($all;
+		"What functions cost the service"; null; 430;
+		to_entries | map(.value + { box: two[.key] })) } end;
+
 def charts: [ bus_latency("random"), bus_latency("dense"), bus_latency("host"),
-	bus_ratio, bus_change, bus_memory, ring, ring_pass, irq, irq_cascade ] |
-	add // {};
+	bus_latency("pio"), bus_ratio, bus_change, bus_memory, ring, ring_pass,
+	irq, irq_cascade,
+	scale_latency("register"; "One function among many: a register is read"),
+	scale_latency("roundtrip";
+		"One function among many: a request, until its interrupt"),
+	(scale_rates // scale_few_rates), scale_costs ] | add // {};

@@ -9,13 +9,17 @@ def marked: escaped | gsub("`(?<x>[^`]*)`"; "<code>\(.x)</code>") |
 	gsub("\\*(?<x>[^*]+)\\*"; "<i>\(.x)</i>");
 
 def text: if type == "object" then .text else . end | tostring;
-def number: text | test("^-?[0-9][0-9. ]*$");
+def number: text | test("^-?[0-9][0-9. ]*( M| to [0-9.]+)?$");
 
 def cell: if type == "object" then
 		"<td class=\"\(.class)\">\(text | escaped)</td>"
 	elif number then "<td class=\"n\">\(text | escaped)</td>"
 	else "<td>\(text | marked)</td>" end;
-def table: (.head[0] != "") as $ours | "<div class=\"wide\"><table\(if $ours then "" else
+def table: (.head[0] != "") as $ours | (.rows | length > 24) as $long |
+	# What is long is for those who look for something in it.
+	(if $long then "<details><summary>all \(.rows | length) figures" +
+		"</summary>" else empty end),
+	"<div class=\"wide\"><table\(if $ours then "" else
 		" class=\"facts\"" end)>",
 	(if any(.head[]; . != "") then "<thead><tr>" + (.head | map(
 		"<th>\(escaped)</th>") | join("")) + "</tr></thead>"
@@ -23,13 +27,14 @@ def table: (.head[0] != "") as $ours | "<div class=\"wide\"><table\(if $ours the
 	"<tbody>",
 	(.rows[] | "<tr" + (if $ours and any(.[]; . == "pciring") then " class=\"ours\""
 		else "" end) + ">" + (map(cell) | join("")) + "</tr>"),
-	"</tbody></table></div>";
+	"</tbody></table></div>",
+	(if $long then "</details>" else empty end);
 
 def style: "body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;" +
 	"background:#fff;max-width:62rem;margin:2rem auto;padding:0 1rem}" +
 	"h1{font-size:1.9rem;margin-bottom:.3rem}h2{margin-top:3rem;" +
 	"border-bottom:2px solid #0b4f9c;padding-bottom:.2rem}" +
-	"h3{margin-top:2rem}p{max-width:46rem}.wide{overflow-x:auto}" +
+	"summary{cursor:pointer;color:#0b4f9c}h3{margin-top:2rem}p{max-width:46rem}.wide{overflow-x:auto}" +
 	"table{border-collapse:collapse;font-size:.88rem;margin:.8rem 0}" +
 	"th,td{padding:.22rem .7rem;border-bottom:1px solid #e2e2e2;" +
 	"text-align:left;vertical-align:top}th{background:#f3f5f8}" +
@@ -70,6 +75,8 @@ def markdown: results |
 	if .h2 then "\n### \(.h2)\n"
 	elif .h3 then "\n#### \(.h3)\n"
 	elif .p then "\(.p)\n"
+	elif .table and (.table.rows | length > 24) then
+		"(\(.table.rows | length) more figures are in the report.)\n"
 	elif .table then .table | (.head | row),
 		"|" + (.head | map("--|") | join("")), (.rows[] | row), ""
 	else empty end;

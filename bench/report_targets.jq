@@ -5,7 +5,6 @@
 # targets: [{ bench, claim, value, limit, least, unit, note }].  value is null
 # if it was not measured; least: the limit is one from below.
 include "plot_charts";
-include "report_scale";
 
 def at_most($bench; $claim; $limit; $unit; value): { bench: $bench,
 	claim: $claim, limit: $limit, unit: $unit, value: ([value] | max) };
@@ -13,46 +12,49 @@ def at_least($bench; $claim; $limit; $unit; value):
 	at_most($bench; $claim; $limit; $unit; value) + { least: true };
 
 def shipped: of("bus") | map(select(.structure == "pciring"));
-def hits($mode): uniform($mode) | map(select(.layout == "random"));
-def ratio_of($from; $to): shipped | hits("latency")[] |
+def pci: select(.layout | among(["random", "dense"]));
+def ratio_of($from; $to): shipped | uniform("latency")[] | pci |
 	select(.n >= $from and .n <= $to) | .ratio;
-
-# The floor of dependent look-ups that a figure is to be compared with.
-def floor_at($n): of("bus") | hits("latency") |
-	map(select(.structure == "floor" and .n == $n) | .ns) | first;
 def build_ms: .ns / 1e6;
 
-def bus_targets: . as $all | [
-	at_most("bus"; "random hits, up to 512 ranges"; 1.75;
-		"times the floor"; ratio_of(0; 512)),
-	at_most("bus"; "random hits, 4096 ranges"; 2.1; "times the floor";
-		ratio_of(4096; 4096)),
-	at_most("bus"; "random hits, 65536 ranges"; 2; "times the floor";
-		ratio_of(65536; 65536)),
-	at_most("bus"; "random hits, 1 Mi ranges"; 1.2; "times the floor";
-		ratio_of(1048576; 1048576)),
-	at_most("bus"; "batches of 16, 1 Mi ranges"; 0.2;
-		"times the floor of dependent look-ups";
-		floor_at(1048576) as $floor | shipped | hits("batch")[] |
-		select(.n == 1048576 and $floor != null) | .ns / $floor),
-	at_most("bus"; "build of 65536 ranges at once"; 15; "ms";
-		shipped[] | select(.mode == "build" and .n == 65536) |
-		build_ms),
+# A figure through that of a like one, which has the other mode or structure.
+def over(pick; like): . as $all | pick | . as $f | $all[] |
+	select(.n == $f.n and .layout == $f.layout and like) | $f.ns / .ns;
+
+def bus_targets: [
+	at_most("bus"; "hits, up to 512 ranges"; 1.75; "times the floor";
+		ratio_of(0; 512)),
+	at_most("bus"; "hits, 4096 ranges"; 2.1; "times the floor";
+		ratio_of(513; 4096)),
+	at_most("bus"; "hits, 65536 ranges (up to 262144)"; 2;
+		"times the floor"; ratio_of(4097; 262144)),
+	at_most("bus"; "hits, 1048576 ranges"; 1.2; "times the floor";
+		ratio_of(262145; 1048576)),
+	at_most("bus"; "batches of 16, 1048576 ranges"; 0.2;
+		"times the floor of single look-ups";
+		of("bus") | over(shipped | uniform("batch")[] | pci |
+			select(.n >= 1048576); .structure == "floor" and
+			.mode == "latency" and .pattern == "uniform")),
+	at_most("bus"; "hits in a hot set of 8, at every size"; 2;
+		"times the floor of 8 ranges";
+		shipped[] | select(.mode == "latency" and
+			.pattern == "hot-8") | .ratio_floor8 // empty),
+	at_most("bus"; "misses, at every size"; 1; "times a hit";
+		shipped | over(.[] | select(.mode == "latency" and
+			.pattern == "miss"); .mode == "latency" and
+			.pattern == "uniform")),
+	at_most("bus"; "hits among I/O ports"; 1.75; "times one load";
+		shipped | uniform("latency")[] | select(.layout == "pio") |
+		.ratio),
 	at_most("bus"; "insert, remove or move one, at every size"; 200; "ns";
 		shipped[] | select(.mode | among(["insert", "remove",
 			"move"])) | .ns),
-	at_most("bus"; "memory a range, at every size"; 64; "bytes";
-		shipped[] | select(.mode == "memory") | .bytes),
-	at_most("bus"; "hits in a hot set of 8, at every size"; 2;
-		"times the floor of 8 ranges";
-		floor_at(8) as $floor | shipped[] | select($floor != null and
-			.mode == "latency" and .layout == "random" and
-			(.pattern | test("hot"))) | .ns / $floor),
-	at_most("bus"; "misses, at every size"; 1; "times a hit";
-		(shipped | hits("latency")) as $hits | shipped[] |
-		select(.mode == "latency" and .layout == "random" and
-			.pattern == "miss") | . as $miss | $hits[] |
-		select(.n == $miss.n) | $miss.ns / .ns)];
+	at_most("bus"; "build of 65536 ranges at once"; 15; "ms";
+		shipped[] | select(.mode == "build" and .n == 65536) |
+		build_ms),
+	at_most("bus"; "memory a range, from 512 ranges on"; 64; "bytes";
+		shipped[] | select(.mode == "memory" and .n >= 512 and
+			.layout != "pio") | .bytes)];
 
 def one_way($path): ring_place | map(select(.path == $path and
 	(.what | test("bare") | not)) | .mmsg_s) | max;
@@ -78,6 +80,19 @@ def irq_targets: of("irq") | [
 def proxy_targets: [at_most("proxy"; "an access through the proxy"; 2;
 	"times a bare socket's round trip";
 	of("proxy")[] | select(.path == "proxy") | .ratio)];
+
+# Lines of the size that a target is about have a bound.
+def judged($metric; $what): map(select(.metric == $metric and .bound and
+	($what == null or .what == $what))) | .[].value;
+def scale_targets: of("scale") | [
+	at_most("scale"; "reading one among 4096 idle functions"; 1.1;
+		"times one alone"; judged("register_ratio"; "idle")),
+	at_most("scale"; "a request of one among 4096 idle functions"; 1.1;
+		"times one alone"; judged("roundtrip_ratio"; "idle")),
+	at_most("scale"; "memory of an idle function, of 4096"; 4096;
+		"bytes beside its rings"; judged("function_memory"; "idle")),
+	at_most("scale"; "4096 functions are created"; 1000; "ms";
+		judged("create"; null))];
 
 def targets: bus_targets + ring_targets + irq_targets + proxy_targets +
 	scale_targets;

@@ -99,7 +99,7 @@ claim a_minimum_is_one_from_below row "doorbells one way" "at least 50" \
 	'>33<' '>missed<'
 claim a_bound_that_a_line_carries_is_judged row scale "1000 ms" '1 \?200' \
 	'>missed<'
-claim what_has_no_figure_is_not_measured row "1 Mi ranges" 'not measured'
+claim what_has_no_figure_is_not_measured row "1048576 ranges" 'not measured'
 claim the_cascade_of_a_function_counts row "whole cascade" '>21<' '>missed<'
 claim the_form_and_the_end_are_said row bus "bound was not kept" "quick form"
 claim names_are_escaped shows 'a&amp;b&lt;c'
@@ -135,5 +135,13 @@ anonymous() {
 claim the_machine_is_described_without_its_name anonymous
 claim tables_come_as_markdown sh -c "'$bench/report' --markdown \
 	'$tmp/all.jsonl' | grep -q '^| bus | .*65536.* | 1.8 | met |\$'"
+# What a document says of its own is left alone, what was generated goes.
+into() {
+	printf '%s\n' '# Mine' '<!-- figures -->' 'old' >"$tmp/doc.md"
+	"$bench/report" --into "$tmp/doc.md" "$tmp/all.jsonl" &&
+		grep -qx '# Mine' "$tmp/doc.md" && ! grep -qx old "$tmp/doc.md" &&
+		grep -q '^| bus | .*| missed |$' "$tmp/doc.md"
+}
+claim a_document_takes_the_tables into
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]
