@@ -42,9 +42,10 @@ struct story {
 	uint64_t origin;
 	uint32_t nr; /* ranges that may be there */
 	bool grows;
+	bool starved;	    /* -ENOMEM is an answer too */
 	unsigned int wrong; /* 0: they agree */
 	uint64_t steps;
-	uint64_t hits, refused, most; /* what the story met */
+	uint64_t hits, refused, starving, most; /* what the story met */
 	struct bus bus;
 	struct naive naive;
 	struct bus_range range[NAIVE_MAX];
@@ -99,6 +100,24 @@ static inline unsigned int story_bits(const struct story *s)
 	return s->naive.limit == STORY_PORTS ? 16 : 64;
 }
 
+/* Of the numbers that go wrong, or of any length. */
+static inline uint64_t story_strange(struct story *s)
+{
+	switch (story_pick(s, 8)) {
+	case 0:
+	case 1:
+		return 0;
+	case 2:
+		return s->naive.limit;
+	case 3:
+		return s->naive.limit + 1;
+	case 4:
+		return BIT_ULL(story_pick(s, 64));
+	default:
+		return s->draw(s, 8) >> story_pick(s, 64);
+	}
+}
+
 /* A range of the layout; now and then one that nobody would ask for. */
 static inline void story_place(struct story *s, struct bus_range *r)
 {
@@ -147,8 +166,8 @@ static inline void story_place(struct story *s, struct bus_range *r)
 	}
 	r->base &= limit;
 	if (story_pick(s, 200) == 0) {
-		r->base = s->draw(s, 8) >> story_pick(s, 64);
-		r->size = s->draw(s, 8) >> story_pick(s, 64);
+		r->base = story_strange(s);
+		r->size = story_strange(s);
 	}
 }
 
@@ -317,6 +336,17 @@ static inline void story_compare(struct story *s)
 
 /* ---- Changes ------------------------------------------------------------- */
 
+/* What came of a change that should end with @want. */
+static inline int story_answer(struct story *s, int err, int want)
+{
+	if (s->starved && err == -ENOMEM && !want) {
+		s->starving++;
+		return err;
+	}
+	STORY_AGREE(s, err == want);
+	return want;
+}
+
 static inline void story_insert(struct story *s, uint32_t i)
 {
 	struct bus_range *r = &s->range[i], *conflict = NULL, *want;
@@ -325,7 +355,7 @@ static inline void story_insert(struct story *s, uint32_t i)
 
 	story_new(s, i);
 	err = naive_verdict(&s->naive, r->base, r->size, NULL, &want);
-	STORY_AGREE(s, bus_insert(&s->bus, r, &conflict) == err);
+	err = story_answer(s, bus_insert(&s->bus, r, &conflict), err);
 	STORY_AGREE(s, conflict == want);
 	STORY_AGREE(s, (s->bus.epoch == epoch) == !!err);
 	s->there[i] = !err;
@@ -346,7 +376,7 @@ static inline void story_move(struct story *s, uint32_t i)
 	else
 		to.base = old + story_pick(s, 32) - 16;
 	err = naive_verdict(&s->naive, to.base, r->size, r, &want);
-	STORY_AGREE(s, bus_move(&s->bus, r, to.base, &conflict) == err);
+	err = story_answer(s, bus_move(&s->bus, r, to.base, &conflict), err);
 	STORY_AGREE(s, conflict == want);
 	STORY_AGREE(s, r->base == (err ? old : to.base));
 	STORY_AGREE(s, !err || s->bus.epoch == epoch);
@@ -428,8 +458,12 @@ static inline void story_build(struct story *s)
 		batch[n++] = r;
 	}
 	err = bus_build(&s->bus, batch, n, conflict);
-	STORY_AGREE(s, good == !err);
-	STORY_AGREE(s, !err || story_reason(s, err, conflict));
+	if (s->starved && err == -ENOMEM) {
+		s->starving++;
+	} else {
+		STORY_AGREE(s, good == !err);
+		STORY_AGREE(s, !err || story_reason(s, err, conflict));
+	}
 	STORY_AGREE(s, !n || (s->bus.epoch == epoch) == !!err);
 	/* What came with a bad one is not there either. */
 	if (err)
