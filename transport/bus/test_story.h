@@ -19,7 +19,7 @@
 #define STORY_PORTS 0xffffull
 /* More than an entry of the index has numbers for. */
 #define STORY_OPS   20
-#define STORY_BATCH 16
+#define STORY_BATCH 40 /* more than the bus takes at a time */
 
 enum story_layout {
 	STORY_PACKED,	/* odd sizes, they touch */
