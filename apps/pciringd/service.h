@@ -43,7 +43,7 @@ struct service_function {
 	struct function *function; /* borrowed: the machine's */
 	char *options; /* owned: JSON object of strings; NULL: none */
 	struct service_socket socket;
-	struct service_function *next; /* by address */
+	struct service_function *next, **from; /* by address */
 };
 
 struct service_bus {

@@ -190,6 +190,9 @@ static void insert_function(struct service_machine *m,
 	struct service_function **p = list_place(m, f->bdf);
 
 	f->next = *p;
+	f->from = p;
+	if (f->next)
+		f->next->from = &f->next;
 	*p = f;
 	m->bus[BDF_BUS(f->bdf)]->function[f->bdf & 0xff] = f;
 }
@@ -197,7 +200,9 @@ static void insert_function(struct service_machine *m,
 static void remove_function(struct service_machine *m,
 			    struct service_function *f)
 {
-	*list_place(m, f->bdf) = f->next;
+	*f->from = f->next;
+	if (f->next)
+		f->next->from = f->from;
 	m->bus[BDF_BUS(f->bdf)]->function[f->bdf & 0xff] = NULL;
 }
 
