@@ -257,16 +257,23 @@ union msg_packet {
 #define SEG_MAGIC   0x31676573676e7270ull /* "prngseg1" */
 #define SEG_WINDOWS 64
 
-/* Writes that may be posted: of a size in @sizes, aligned to it from start. */
+/*
+ * Writes that may be posted: of a size in @sizes, aligned to it from start.  @more
+ * windows like it follow, each @step behind the one before: in functions, or if
+ * it is one of addresses, in SEG_PAGEs.  Who has not heard of those, or of whom
+ * both are 0 for that, knows the first one.
+ */
 struct seg_window {
 	uint64_t start; /* offset in the BAR, or an address */
 	uint64_t length;
 	uint16_t function;
 	uint8_t space; /* PCIRING_SPACE_* */
 	uint8_t sizes; /* bit n: 1 << n bytes */
-	uint32_t reserved;
+	uint16_t more;
+	uint16_t step;
 };
 static_assert(sizeof(struct seg_window) == 24, "wire");
+static_assert(offsetof(struct seg_window, more) == 20, "wire");
 
 /*
  * A waiter declares that it sleeps; whoever makes progress wakes it once.

@@ -63,16 +63,40 @@ void window_publish(struct seg_head *head, const struct seg_window *w,
 	atomic_store_explicit(&head->window_seq, seq + 1, memory_order_release);
 }
 
+/* Is @at the place of one of the row, counted from the first? */
+static bool row_has(const struct seg_window *w, uint64_t at)
+{
+	return !at || (w->more && w->step && at % w->step == 0 &&
+		       at / w->step <= w->more);
+}
+
+/* How far @at is from the one of the row that is before it. */
+static uint64_t row_offset(const struct seg_window *w, uint64_t at)
+{
+	const uint64_t step = (uint64_t)w->step * SEG_PAGE;
+	uint64_t n;
+
+	if (!w->more || !step)
+		return at;
+	n = at / step;
+	return at - (n < w->more ? n : w->more) * step;
+}
+
 static bool window_holds(const struct seg_window *w, uint8_t space,
 			 uint16_t function, uint64_t address, uint8_t size)
 {
+	uint64_t offset = address - w->start;
+
 	/* sizes: bit n is 1 << n bytes, so the mask is the size itself. */
-	if (w->space != space || !is_power_of_2(size) || !(w->sizes & size))
+	if (w->space != space || !is_power_of_2(size) || !(w->sizes & size) ||
+	    address < w->start)
 		return false;
-	if (space >= PCIRING_SPACE_CONFIG && w->function != function)
+	if (space < PCIRING_SPACE_CONFIG)
+		offset = row_offset(w, offset);
+	else if (function < w->function ||
+		 !row_has(w, (uint64_t)function - w->function))
 		return false;
-	return address >= w->start && !((address - w->start) & (size - 1u)) &&
-	       range_inside(address - w->start, size, w->length);
+	return !(offset & (size - 1u)) && range_inside(offset, size, w->length);
 }
 
 bool window_find(const struct seg_head *head, uint8_t space, uint16_t function,

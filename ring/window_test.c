@@ -77,6 +77,59 @@ static void a_window_by_address_has_no_function(void **state)
 	assert_false(window_find(&head, PCIRING_SPACE_MMIO, F2, 0, 2));
 }
 
+static void a_row_by_function_has_each_of_its_steps_and_no_other(void **state)
+{
+	static struct seg_head head;
+	struct seg_window w = doorbell;
+
+	(void)state;
+	w.function = 16;
+	w.more = 3;
+	w.step = 8;
+	window_publish(&head, &w, 1);
+	for (uint16_t f = 0; f < 100; f++)
+		assert_int_equal(window_find(&head, BAR4, f, w.start, 2),
+				 f == 16 || f == 24 || f == 32 || f == 40);
+	assert_false(window_find(&head, BAR4, 24, w.start + w.length, 2));
+	assert_false(window_find(&head, BAR4, 24, w.start + 1, 2));
+	/* From who does not know rows, and from who lies. */
+	w.step = 0;
+	window_publish(&head, &w, 1);
+	assert_true(window_find(&head, BAR4, 16, w.start, 2));
+	assert_false(window_find(&head, BAR4, 24, w.start, 2));
+}
+
+static void a_row_by_address_has_each_of_its_steps_and_no_other(void **state)
+{
+	static struct seg_head head;
+	const struct seg_window w = { .start = 0x10003000,
+				      .length = 8,
+				      .space = PCIRING_SPACE_MMIO,
+				      .sizes = 2,
+				      .more = 2,
+				      .step = 4 };
+	struct seg_window lie = w;
+
+	(void)state;
+	window_publish(&head, &w, 1);
+	for (uint64_t a = w.start - 0x4000; a < w.start + 0x14000; a++)
+		assert_int_equal(
+			window_find(&head, PCIRING_SPACE_MMIO, 0, a, 2),
+			a >= w.start && a < w.start + 0xc000 && !(a & 1) &&
+				((a - w.start) & 0x3fff) < 8);
+	lie.step = 0;
+	window_publish(&head, &lie, 1);
+	assert_true(window_find(&head, PCIRING_SPACE_MMIO, 0, w.start, 2));
+	assert_false(
+		window_find(&head, PCIRING_SPACE_MMIO, 0, w.start + 0x4000, 2));
+	lie.start = UINT64_MAX - 7;
+	lie.step = UINT16_MAX;
+	lie.more = UINT16_MAX;
+	window_publish(&head, &lie, 1);
+	assert_true(window_find(&head, PCIRING_SPACE_MMIO, 0, lie.start, 2));
+	assert_false(window_find(&head, PCIRING_SPACE_MMIO, 0, 0, 2));
+}
+
 static void a_table_that_stays_locked_means_wait(void **state)
 {
 	static struct seg_head head;
@@ -170,6 +223,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_write_is_posted_only_where_a_window_says),
 		cmocka_unit_test(a_window_by_address_has_no_function),
+		cmocka_unit_test(
+			a_row_by_function_has_each_of_its_steps_and_no_other),
+		cmocka_unit_test(
+			a_row_by_address_has_each_of_its_steps_and_no_other),
 		cmocka_unit_test(a_table_that_stays_locked_means_wait),
 		cmocka_unit_test(a_table_longer_than_its_page_means_wait),
 		cmocka_unit_test(

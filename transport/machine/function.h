@@ -51,9 +51,13 @@ void function_activate(struct function *f);
 void function_quiesce(struct function *f);
 void function_memory_changed(struct function *f);
 
-/* Loop.  Tell the client which writes it may post now. */
-void link_publish_windows(struct link *l);
+/* Loop.  Tell all clients which writes they may post now. */
 void machine_publish_windows(struct machine *m);
+/* Loop.  That has changed: by then, or after some more accesses, the clients
+ * know; until then they post nothing. */
+void machine_windows_changed(struct machine *m);
+/* Loop.  After an access: it may have changed a BAR. */
+void machine_windows_access(struct machine *m);
 
 static inline uint16_t function_bdf(const struct function *f)
 {

@@ -4,9 +4,6 @@
  * is short for a link of one function and walked only when the map, the tree
  * or the attachment changes, never for an access.  An access by function goes
  * straight to it through the root's table, one by address through a bus.
- *
- * The table of postable writes is made again whenever the MMIO bus changed,
- * before the write that changed it is answered.
  */
 #include <stdlib.h>
 
@@ -22,43 +19,6 @@ static struct function *link_find(const struct link *l, uint16_t bdf)
 	struct function *f = machine_find(l->machine, bdf);
 
 	return f && f->link == l ? f : NULL;
-}
-
-/* ---- What may be posted --------------------------------------------------- */
-
-static void window_fill(struct seg_window *w, const struct function *f,
-			uint8_t space, uint64_t start)
-{
-	*w = (struct seg_window){
-		.start = start,
-		.length = (uint64_t)VIRTIO_PCI_NOTIFY_MULT *
-			  f->vp.virtio.nr_queues,
-		.function = function_bdf(f),
-		.space = space,
-		.sizes = BIT(1) | BIT(2), /* 2 and 4 bytes */
-	};
-}
-
-void link_publish_windows(struct link *l)
-{
-	struct seg_window w[SEG_WINDOWS];
-	const struct pci_bar *bar;
-	unsigned int n = 0;
-
-	for (struct function *f = l->machine->functions; f; f = f->next) {
-		if (f->link != l)
-			continue;
-		if (n < SEG_WINDOWS)
-			window_fill(&w[n++], f,
-				    PCIRING_SPACE_BAR0 + VIRTIO_PCI_BAR,
-				    VIRTIO_PCI_NOTIFY);
-		bar = &f->vp.func.bar[VIRTIO_PCI_BAR];
-		if (n < SEG_WINDOWS && bar->mapped &&
-		    l->scope == PCIRING_SCOPE_MACHINE)
-			window_fill(&w[n++], f, PCIRING_SPACE_MMIO,
-				    bar->range.base + VIRTIO_PCI_NOTIFY);
-	}
-	channel_set_windows(l->channel, w, n);
 }
 
 /* ---- Attach and detach ------------------------------------------------------ */
@@ -108,7 +68,7 @@ int link_attach(struct machine *m, struct link *l, struct channel *channel,
 	for (struct function *f = m->functions; f; f = f->next)
 		if (link_covers(l, function_bdf(f)))
 			function_join(f, l);
-	link_publish_windows(l);
+	machine_publish_windows(m);
 	return 0;
 }
 
@@ -317,7 +277,7 @@ int link_reset(struct link *l, uint16_t bdf)
 	/* BAR4 has no address any more at which the guest could see it. */
 	function_forget_page(f);
 	pci_func_reset(&f->vp.func);
-	machine_publish_windows(l->machine);
+	machine_windows_changed(l->machine);
 	return 0;
 }
 
@@ -435,6 +395,6 @@ void link_access(struct link *l, const struct msg_access *a, uint64_t *value)
 		l->stats.refused++;
 		*value = all_ones(a->size);
 	}
-	if (unlikely(m->mmio.epoch != m->windows_epoch))
-		machine_publish_windows(m);
+	if (unlikely(m->mmio.epoch != m->windows_epoch || m->windows_wait))
+		machine_windows_access(m);
 }

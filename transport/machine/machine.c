@@ -100,10 +100,12 @@ static void list_add(struct machine *m, struct function *f)
 	if (f->next)
 		f->next->from = &f->next;
 	m->functions = f;
+	m->nr_functions++;
 }
 
 static void list_remove(struct function *f)
 {
+	f->machine->nr_functions--;
 	*f->from = f->next;
 	if (f->next)
 		f->next->from = f->from;
@@ -131,8 +133,8 @@ int machine_plug(struct machine *m, uint16_t bdf,
 		if (!link_covers(l, bdf))
 			continue;
 		function_join(f, l);
-		link_publish_windows(l);
 	}
+	machine_windows_changed(m);
 	*out = f;
 	return 0;
 }
@@ -151,8 +153,7 @@ int machine_unplug(struct machine *m, uint16_t bdf)
 		function_leave(f);
 	list_remove(f);
 	pci_root_unplug(&m->root, &f->vp.func);
-	if (l)
-		link_publish_windows(l);
+	machine_windows_changed(m);
 	function_destroy(f);
 	return 0;
 }
@@ -231,13 +232,6 @@ int machine_graph(struct machine *m, struct irq_graph *g)
 		if (m->root.bus[b])
 			err = graph_bus(m->root.bus[b], g);
 	return err ? err : graph_controller(m, g);
-}
-
-void machine_publish_windows(struct machine *m)
-{
-	m->windows_epoch = m->mmio.epoch;
-	for (struct link *l = m->links; l; l = l->next)
-		link_publish_windows(l);
 }
 
 /* ---- The turn ---------------------------------------------------------------- */

@@ -107,11 +107,15 @@ struct machine {
 	struct pci_root root;
 	struct interrupts interrupts;
 	struct function *functions;
+	unsigned int nr_functions;
 	struct link *links;
 	struct function *active_head, **active_tail;
 	struct function *mapped; /* those with a notify page */
-	uint64_t
-		windows_epoch; /* of the MMIO bus, when windows were published */
+	/* What may be posted (windows.c). */
+	uint64_t windows_epoch;	   /* of the MMIO bus, when last looked at */
+	uint64_t windows_made;	   /* how often the tables were made */
+	unsigned int windows_wait; /* accesses until they may be made again */
+	bool windows_gone;	   /* withdrawn: empty until then */
 };
 
 /* Control.  -EINVAL bad name (1 to 63 of A-Z a-z 0-9 _ . -), -ENOMEM. */

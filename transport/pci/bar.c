@@ -106,6 +106,12 @@ static const struct bus_ops bar_bus_ops = {
 	.write = bus_side_write,
 };
 
+struct pci_bar *pci_bar_of(struct bus_range *r)
+{
+	return r->ops == &bar_bus_ops ? container_of(r, struct pci_bar, range)
+				      : NULL;
+}
+
 /* ---- Registers ----------------------------------------------------------- */
 
 static unsigned int bar_index(const struct pci_bar *bar)
@@ -227,13 +233,6 @@ static struct bus *bus_of(const struct pci_bar *bar)
 static uint32_t rank_of(const struct pci_bar *bar)
 {
 	return (uint32_t)bar->func->bdf << 3 | bar_index(bar);
-}
-
-/* The BAR behind a range, or NULL: ECAM, ports, other buses' users. */
-static struct pci_bar *bar_of(struct bus_range *r)
-{
-	return r->ops == &bar_bus_ops ? container_of(r, struct pci_bar, range)
-				      : NULL;
 }
 
 /* ---- Who waits ----------------------------------------------------------- */
@@ -389,7 +388,7 @@ static bool beaten(struct pass *p, const struct pci_bar *bar)
 	struct bus_range *r = NULL;
 
 	while ((r = overlap(bar, r))) {
-		const struct pci_bar *other = bar_of(r);
+		const struct pci_bar *other = pci_bar_of(r);
 
 		p->root->retry |= !other;
 		if (!other || rank_of(other) < rank_of(bar))
@@ -403,8 +402,8 @@ static void evict_lower(struct pass *p, const struct pci_bar *bar)
 	struct bus_range *r = NULL;
 
 	while ((r = overlap(bar, r)))
-		if (bar_of(r) != bar)
-			take_off(p, bar_of(r));
+		if (pci_bar_of(r) != bar)
+			take_off(p, pci_bar_of(r));
 }
 
 /* @bar waits, and all of higher rank are in place: put it where it belongs. */

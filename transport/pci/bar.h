@@ -65,6 +65,9 @@ uint64_t pci_bar_read(struct pci_bar *bar, uint64_t off, unsigned int size);
 void pci_bar_write(struct pci_bar *bar, uint64_t off, unsigned int size,
 		   uint64_t value);
 
+/* The BAR behind a range of a bus; NULL: it is none's. */
+struct pci_bar *pci_bar_of(struct bus_range *r);
+
 /* For func.c: set up a BAR and its registers. */
 void pci_bar_init(struct pci_bar *bar, struct pci_func *f, uint64_t size,
 		  unsigned int flags);
