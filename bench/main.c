@@ -40,9 +40,15 @@ static void help(FILE *out)
 		"  %-8s all of them\n\n"
 		"  --json   one JSON object a line\n"
 		"  --quick  only look if it works\n"
+		"  --structure, --layout, --pattern, --mode, --n LIST\n"
+		"           bus: only these, or so many ranges\n"
+		"  --rounds N, --ranges FILE\n"
+		"           bus: of each figure; what the layout of a host"
+		" is\n"
 		"  --help, --version\n\n"
 		"Exits with 1 if a bound that a measurement has is not"
-		" kept (ring: not judged\nwith --quick), with 2 if something "
+		" kept (ring, bus: not\njudged with --quick), with 2 if "
+		"something "
 		"could not be"
 		" measured.\n",
 		"all");
