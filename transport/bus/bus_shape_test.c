@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What an index looks like after it grew and shrank: answers can be right
+ * while each takes long, or much memory.
+ */
+#include "transport/bus/bus.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+/* cmocka wants the two above first */
+#include <cmocka.h>
+
+#define RANGES 4096u
+
+static struct bus bus;
+static struct bus_range range[RANGES];
+static const struct bus_ops ops;
+
+/* Lines that a lookup reads, of all lookups of what is there, in percent. */
+static uint64_t lines_read(void)
+{
+	uint64_t lines = 0;
+
+	for (const struct bus_range *r = bus_first(&bus, 0); r;
+	     r = bus_next(&bus, r)) {
+		const struct bus_node *n = &bus.index.root;
+		const union bus_line *l;
+
+		for (;; n = &l->node) {
+			l = &n->line[bus_node_at(n, r->base)];
+			lines++;
+			if (!bus_line_is_node(l))
+				break;
+		}
+	}
+	return lines * 100 / bus.nr;
+}
+
+static void insert(uint32_t i)
+{
+	range[i] = (struct bus_range){ 0x1000ull * i, 0x1000, &ops };
+	assert_int_equal(bus_insert(&bus, &range[i], NULL), 0);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	bus_init(&bus, UINT64_MAX);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	bus_fini(&bus);
+	return 0;
+}
+
+static void ranges_that_came_in_order_are_two_lines_away(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < RANGES; i++)
+		insert(i);
+	print_message("# %lu lines read of 100 lookups\n", lines_read());
+	assert_true(lines_read() < 200);
+}
+
+static void so_are_ranges_that_came_in_no_order(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < RANGES; i++)
+		insert(i * 2741 % RANGES);
+	print_message("# %lu lines read of 100 lookups\n", lines_read());
+	assert_true(lines_read() < 200);
+}
+
+static void index_gives_back_what_is_deserted(void **state)
+{
+	size_t most;
+
+	(void)state;
+	for (uint32_t i = 0; i < RANGES; i++)
+		insert(i);
+	most = bus_memory(&bus);
+	for (uint32_t i = 16; i < RANGES; i++)
+		bus_remove(&bus, &range[i]);
+	print_message("# %zu bytes, of %zu\n", bus_memory(&bus), most);
+	assert_true(bus_memory(&bus) < most / 2);
+	assert_true(bus.index.root.nr_lines <= 64);
+}
+
+/* A crowd in one line of a bus, which then leaves. */
+static void line_that_was_crowded_is_a_line_again(void **state)
+{
+	struct bus_range crowd[32];
+
+	(void)state;
+	for (uint32_t i = 0; i < 64; i++) {
+		range[i] = (struct bus_range){ 0x100000ull * i, 0x1000, &ops };
+		assert_int_equal(bus_insert(&bus, &range[i], NULL), 0);
+	}
+	for (uint32_t i = 0; i < 32; i++) {
+		crowd[i] =
+			(struct bus_range){ 0x2002000ull + 16 * i, 16, &ops };
+		assert_int_equal(bus_insert(&bus, &crowd[i], NULL), 0);
+	}
+	assert_true(lines_read() > 110);
+	for (uint32_t i = 0; i < 32; i++)
+		bus_remove(&bus, &crowd[i]);
+	print_message("# %lu lines read of 100 lookups\n", lines_read());
+	assert_true(lines_read() < 103);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(ranges_that_came_in_order_are_two_lines_away),
+		T(so_are_ranges_that_came_in_no_order),
+		T(index_gives_back_what_is_deserted),
+		T(line_that_was_crowded_is_a_line_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
