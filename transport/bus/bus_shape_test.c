@@ -111,6 +111,34 @@ static void line_that_was_crowded_is_a_line_again(void **state)
 	assert_true(lines_read() < 103);
 }
 
+static void four_ranges_take_one_line(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < BUS_LINE_ENTRIES; i++)
+		insert(i);
+	assert_int_equal(bus.index.root.nr_lines, 1);
+	assert_int_equal(lines_read(), 100);
+}
+
+/* The width of a line is not the distance to it. */
+static void range_far_away_costs_no_line_for_each(void **state)
+{
+	struct bus_range far = { UINT64_MAX, 1, &ops }, *all[RANGES];
+	struct bus_range *alone = &far;
+	size_t before;
+
+	(void)state;
+	for (uint32_t i = 0; i < RANGES; i++) {
+		range[i] = (struct bus_range){ 0x1000ull * i, 0x1000, &ops };
+		all[i] = &range[i];
+	}
+	assert_int_equal(bus_build(&bus, all, RANGES, NULL), 0);
+	before = bus_memory(&bus);
+	assert_int_equal(bus_build(&bus, &alone, 1, NULL), 0);
+	print_message("# %zu bytes, then %zu\n", before, bus_memory(&bus));
+	assert_true(bus_memory(&bus) < before + before / 2);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -120,6 +148,8 @@ int main(void)
 		T(so_are_ranges_that_came_in_no_order),
 		T(index_gives_back_what_is_deserted),
 		T(line_that_was_crowded_is_a_line_again),
+		T(four_ranges_take_one_line),
+		T(range_far_away_costs_no_line_for_each),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -433,7 +433,7 @@ static inline bool story_reason(const struct story *s, int err,
 /* As many of those that are not there as fit in a batch, all or none. */
 static inline void story_build(struct story *s)
 {
-	struct bus_range **batch = calloc(s->nr, sizeof(*batch));
+	struct bus_range **batch = calloc(s->nr, sizeof(struct bus_range *));
 	struct bus_range *conflict[2] = { NULL, NULL }, *other;
 	const uint32_t most = story_pick(s, 4) ? 8 : s->nr;
 	const uint64_t epoch = s->bus.epoch;
