@@ -279,12 +279,13 @@ static void ports_have_two_copies_too(void **state)
 /* ---- Without memory -------------------------------------------------------- */
 
 /* Half of the ranges are there; a third of them goes, a third moves behind the
- * rest, and the other half comes. */
-static uint32_t write_changes(struct bus_change *c)
+ * rest, and the other half comes; or in the opposite order. */
+static uint32_t write_changes(struct bus_change *c, bool backwards)
 {
 	uint32_t n = 0;
 
-	for (unsigned int i = 0; i < RANGES; i++) {
+	for (unsigned int k = 0; k < RANGES; k++) {
+		const unsigned int i = backwards ? RANGES - 1 - k : k;
 		struct bus_range *r = &rig.r[i];
 
 		if (i >= RANGES / 2)
@@ -333,10 +334,10 @@ static void catch_up(void)
 }
 
 /* With @n allocations: true if the change happened. */
-static bool change_with(long n, bool *stale)
+static bool change_with(long n, bool backwards, bool *stale)
 {
 	struct bus_change c[RANGES];
-	const uint32_t nr = write_changes(c);
+	const uint32_t nr = write_changes(c, backwards);
 	int err;
 
 	allowed = n;
@@ -356,24 +357,30 @@ static bool change_with(long n, bool *stale)
 	return !err;
 }
 
-static void any_allocation_of_a_change_may_fail(void **state)
+static void fail_each_allocation(bool backwards)
 {
 	unsigned int refused = 0, happened = 0;
 	bool stale = true;
 
-	(void)state;
 	for (long n = 0; stale || !happened; n++) {
 		assert_int_equal(begin(TOP), 0);
 		insert(0, RANGES / 2);
-		if (!change_with(n, &stale))
+		if (!change_with(n, backwards, &stale))
 			refused++;
 		else if (stale)
 			happened++;
 		bus_rcu_fini(&rig.b);
 		assert_true(n < 10000);
 	}
-	assert_int_equal(begin(TOP), 0);
 	assert_true(refused > 0);
+}
+
+static void any_allocation_of_a_change_may_fail(void **state)
+{
+	(void)state;
+	fail_each_allocation(false);
+	fail_each_allocation(true);
+	assert_int_equal(begin(TOP), 0);
 }
 
 static void any_allocation_of_a_build_may_fail(void **state)
