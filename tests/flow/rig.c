@@ -93,7 +93,15 @@ int rig_init(struct rig *rig, uint16_t scope, bool remote)
 
 int rig_init_link(struct rig *rig, const struct link_options *options)
 {
+	return rig_init_device(rig, options, "rng", NULL, 0);
+}
+
+int rig_init_device(struct rig *rig, const struct link_options *options,
+		    const char *type, const struct device_option *option,
+		    unsigned int nr_options)
+{
 	struct link_options opt = *options;
+	char error[128] = "";
 	int err;
 
 	memset(rig, 0, sizeof(*rig));
@@ -104,7 +112,9 @@ int rig_init_link(struct rig *rig, const struct link_options *options)
 	if (err)
 		return err;
 	opt.bdf = RIG_BDF;
-	err = rig_plug(rig, RIG_BDF, &rig->function);
+	err = machine_plug(rig->machine, RIG_BDF, device_type_find(type),
+			   option, nr_options, &rig->function, error,
+			   sizeof(error));
 	if (err)
 		return err;
 	err = channel_create(&rig->service, 1, 1);

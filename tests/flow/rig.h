@@ -44,6 +44,10 @@ struct rig {
 int rig_init(struct rig *rig, uint16_t scope, bool remote);
 /* The same, with all that a link can be asked for; @opt->bdf is ours. */
 int rig_init_link(struct rig *rig, const struct link_options *opt);
+/* The same, with another device at 00:01.0. */
+int rig_init_device(struct rig *rig, const struct link_options *opt,
+		    const char *type, const struct device_option *option,
+		    unsigned int nr_options);
 void rig_fini(struct rig *rig);
 
 /* Lend and take back the guest memory (rig_init() has lent it). */

@@ -2,7 +2,8 @@
 /*
  * A split queue whose driver writes anything anywhere: descriptors, avail
  * ring, indirect tables, with kicks and interrupts of memory in between.  The
- * driver has come to DRIVER_OK the ordinary way before that.
+ * driver has come to DRIVER_OK the ordinary way before that.  Behind the queue
+ * is an rng, or a disk, which takes apart what it finds.
  *
  * After each run: of what was lent, only bytes changed that some descriptor
  * made writable; what was used had been offered, in that order, and each only
@@ -59,6 +60,21 @@ static void lend_rom(void)
 	must(link_map(&w.rig.link, &r) == 0);
 }
 
+static int make_rig(uint8_t how)
+{
+	static const struct device_option disk[] = { { "backend", "ram" },
+						     { "size", "4M" } };
+	const struct link_options opt = {
+		.scope = PCIRING_SCOPE_FUNCTION,
+		.remote = how & 16,
+	};
+
+	if (how & 32)
+		return rig_init_device(&w.rig, &opt, "blk", disk,
+				       ARRAY_SIZE(disk));
+	return rig_init_link(&w.rig, &opt);
+}
+
 static void set_up(uint8_t how)
 {
 	static const uint16_t sizes[] = { 0, 16, 4, 1 };
@@ -67,7 +83,7 @@ static void set_up(uint8_t how)
 	w.indirect = how & 1;
 	w.seen.eventfd_writes = 0;
 	memset(&w.rig, 0, sizeof(w.rig));
-	must(rig_init(&w.rig, PCIRING_SCOPE_FUNCTION, how & 16) == 0);
+	must(make_rig(how) == 0);
 	lend_rom();
 	rig_guest(&w.rig, &w.guest);
 	must(guest_find_caps(&w.guest) == 0);
@@ -198,7 +214,7 @@ static void check_writes(void)
 	}
 }
 
-/* The rng answers in the order in which it was asked. */
+/* The devices answer in the order in which they were asked. */
 static void check_used(uint16_t from)
 {
 	const struct guest_queue *q = &w.guest.queue[0];
