@@ -331,7 +331,7 @@ int blk_create(const struct blk_params *p, struct blk_backend *backend,
 
 	assert(p->size && !(p->size % BLK_SECTOR));
 	assert(p->queues >= 1 && p->queues <= BLK_MAX_QUEUES);
-	b = calloc(1, sizeof(*b) + p->queues * sizeof(b->unfinished[0]));
+	b = calloc(1, sizeof(*b) + p->queues * sizeof(void *));
 	if (!b)
 		return -ENOMEM;
 	b->device = (struct virtio_device){
