@@ -79,7 +79,8 @@ def ran($name): . as $all | (of("run") | map(select(.name == $name)) | last) as
 	$run | ($all | of($name) | length) as $n |
 	if $n == 0 then "no figures" + if $run then ": " + ($run | ending)
 		else ": it was not run" end
-	else ($run | if . then ending + ", \(.form) form, \(.seconds) s"
+	else ($run | if . then (if .status > 1 and .status != 124 then
+			"broken off (status \(.status))" else ending end) + ", \(.form) form, \(.seconds) s"
 		else "measured" end) + ", \($n) figures" end;
 def missing($name): select(of($name) == []) |
 	p("**Not measured.** There are " + ran($name) + ".");

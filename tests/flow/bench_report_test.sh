@@ -77,6 +77,7 @@ sections='The machine|Targets|What was measured|bus:|ring:|irq:|proxy:|scale:'
 	{"bench":"irq","stage":"msix","what":"masked raise","sink":"none","ns":3,"p99_ns":4,"enqueue_ns":3,"over_enqueue_ns":0,"call_ns":7,"eventfd_ns":200,"per_s":300000000}
 	{"bench":"irq","stage":"cascade","what":"virtio","sink":"ring","depth":3,"ns":30,"p99_ns":40,"enqueue_ns":9,"over_enqueue_ns":21,"call_ns":7,"eventfd_ns":200,"per_s":30000000}
 	{"bench":"irq","stage":"cascade","what":"more","sink":"ring","depth":4,"ns":31,"p99_ns":40,"enqueue_ns":9,"over_enqueue_ns":22,"call_ns":7,"eventfd_ns":200,"per_s":30000000}
+	{"bench":"run","name":"irq","form":"full","status":2,"seconds":3}
 	{"bench":"proxy","path":"proxy","p50_ns":5000,"p99_ns":9000,"ratio":1.4}
 	{"bench":"scale","functions":1,"machines":1,"metric":"latency_p50","value":1000,"unit":"ns","loops":1,"backend":"null"}
 	{"bench":"scale","functions":4096,"machines":1,"metric":"create","value":1200,"unit":"ms","bound":1000,"loops":1,"backend":"null"}
@@ -102,6 +103,8 @@ claim a_bound_that_a_line_carries_is_judged row scale "1000 ms" '1 \?200' \
 claim what_has_no_figure_is_not_measured row "1048576 ranges" 'not measured'
 claim the_cascade_of_a_function_counts row "whole cascade" '>21<' '>missed<'
 claim the_form_and_the_end_are_said row bus "bound was not kept" "quick form"
+claim one_that_broke_off_says_so_beside_its_figures row irq \
+	"broken off (status 2)" "3 figures"
 claim names_are_escaped shows 'a&amp;b&lt;c'
 claim no_path_is_told hides "$PWD"
 if command -v gnuplot >/dev/null; then
