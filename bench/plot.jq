@@ -48,7 +48,9 @@ def steps($to): [limit(40; recurse(next_step; . <= $to * 1.001))] |
 	if length > 9 then map(select((log10 | . - round | fabs) < 0.001))
 	else . end;
 # A step has one digit that counts: the rest is the arithmetic of floats.
-def tidy: if . >= 1e6 then (. / 1e6 | tidy) + " M" elif . >= 1 then round | grouped else . * 1e6 | round / 1e6 end;
+def tidy: if . >= 1e6 then (. / 1e6 | tidy) + " M"
+	elif . >= 1 then round | grouped
+	else . * 1e6 | round / 1e6 end;
 
 # $few: there is room for some five numbers only.
 def axis($name; $kind; $values; $few):

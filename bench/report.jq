@@ -223,7 +223,8 @@ def introduction: { h1: "pciring: measurements" },
 	"How it was measured, and what cannot be concluded from it, is in " +
 	"`docs/performance.md`.");
 
-def report: introduction, { nav: true }, { charts: true }, machine_blocks, target_blocks, ran_blocks,
+def report: introduction, { nav: true }, { charts: true }, machine_blocks,
+	target_blocks, ran_blocks,
 	bus_blocks, ring_blocks, irq_blocks, proxy_blocks, scale_blocks;
 # What a document of the project shows of it.
 def results: machine_blocks, target_blocks, ran_blocks, bus_blocks, ring_blocks,

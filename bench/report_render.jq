@@ -34,7 +34,8 @@ def style: "body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;" +
 	"background:#fff;max-width:62rem;margin:2rem auto;padding:0 1rem}" +
 	"h1{font-size:1.9rem;margin-bottom:.3rem}h2{margin-top:3rem;" +
 	"border-bottom:2px solid #0b4f9c;padding-bottom:.2rem}" +
-	"summary{cursor:pointer;color:#0b4f9c}h3{margin-top:2rem}p{max-width:46rem}.wide{overflow-x:auto}" +
+	"summary{cursor:pointer;color:#0b4f9c}" +
+	"h3{margin-top:2rem}p{max-width:46rem}.wide{overflow-x:auto}" +
 	"table{border-collapse:collapse;font-size:.88rem;margin:.8rem 0}" +
 	"th,td{padding:.22rem .7rem;border-bottom:1px solid #e2e2e2;" +
 	"text-align:left;vertical-align:top}th{background:#f3f5f8}" +
