@@ -5,6 +5,7 @@
  * How: for each layout and number of ranges one set, in which all structures are
  * built at once; they take turns (bus_time.h).
  */
+#include "bench/bus_rivals.h"
 #include "bench/bus_time.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ struct plan {
 	bool all;		/* each mode with each pattern */
 	const char *structures; /* NULL: all */
 	const char *ranges;
+	int other_cpu; /* than the one we are on; -1: none */
 	struct bus_place *place;
 	uint32_t nr_places;
 	uint32_t n[MAX_SIZES + 1]; /* ends with 0 */
@@ -31,7 +33,7 @@ struct plan {
 
 static const uint32_t full_sizes[] = { 4,     8,     64,     512,     4096,
 				       32768, 65536, 262144, 1048576, 0 };
-static const uint32_t quick_sizes[] = { 8, 512, 4096, 65536, 0 };
+static const uint32_t quick_sizes[] = { 8, 512, 0 };
 static const uint32_t pio_sizes[] = { 4, 8, 64, 512, 4096, 0 };
 
 static bool in_list(const char *list, const char *name)
@@ -134,6 +136,8 @@ static void add_subjects(struct bus_rig *rig, const struct plan *p)
 		    (!what->is_floor && p->structures &&
 		     !in_list(p->structures, what->name)))
 			continue;
+		if (what->is_floor && rig->set.layout == BUS_PIO)
+			what = &bus_floor_pio;
 		rig->subject[rig->nr++].what = what;
 	}
 }
@@ -152,13 +156,15 @@ static int measure(const struct plan *p, struct bus_rig *rig,
 	}
 	add_subjects(rig, p);
 	err = bus_rig_init(rig);
-	independent[BUS_LATENCY] = p->mode[BUS_LATENCY];
+	independent[BUS_MODE_LATENCY] = p->mode[BUS_MODE_LATENCY];
 	for (int i = 0; i < NR_BUS_PATTERNS && !err; i++)
 		if (p->pattern[i])
 			err = bus_rig_lookups(rig, (enum bus_pattern)i,
 					      p->all || i == BUS_UNIFORM
 						      ? p->mode
 						      : independent);
+	if (!err && p->mode[BUS_MODE_READERS])
+		err = bus_rig_readers(rig);
 	if (!err)
 		err = bus_rig_changes(rig, p->mode);
 	bus_rig_fini(rig);
@@ -170,9 +176,9 @@ static const uint32_t *sizes_of(const struct plan *p, int layout)
 {
 	if (p->nr_n)
 		return p->n;
-	if (layout == BUS_PIO)
-		return pio_sizes;
-	return p->quick ? quick_sizes : full_sizes;
+	if (p->quick)
+		return quick_sizes;
+	return layout == BUS_PIO ? pio_sizes : full_sizes;
 }
 
 static int run(const struct plan *p, struct bus_report *report)
@@ -191,6 +197,8 @@ static int run(const struct plan *p, struct bus_report *report)
 				.report = report,
 				.rounds = p->rounds,
 				.ns_per_tick = ns_per_tick,
+				.other_cpu = p->other_cpu,
+				.quick = p->quick,
 			};
 			err = measure(p, rig, (enum bus_layout)i, *n);
 			bus_report_step(report);
@@ -200,14 +208,21 @@ static int run(const struct plan *p, struct bus_report *report)
 	return err;
 }
 
-static void pin(void)
+/* Which other CPU we might have had; -1: none. */
+static int pin(void)
 {
-	int cpu = sched_getcpu();
+	int cpu = sched_getcpu(), other;
 	cpu_set_t set;
 
+	cpu = cpu < 0 ? 0 : cpu;
+	sched_getaffinity(0, sizeof(set), &set);
+	for (other = CPU_SETSIZE - 1; other >= 0; other--)
+		if (other != cpu && CPU_ISSET((unsigned int)other, &set))
+			break;
 	CPU_ZERO(&set);
-	CPU_SET((unsigned int)(cpu < 0 ? 0 : cpu), &set);
+	CPU_SET((unsigned int)cpu, &set);
 	sched_setaffinity(0, sizeof(set), &set);
+	return other;
 }
 
 static unsigned int steps(const struct plan *p)
@@ -223,11 +238,12 @@ static unsigned int steps(const struct plan *p)
 
 static void defaults(struct plan *p, const struct bench_options *o)
 {
-	*p = (struct plan){ .quick = o->quick, .rounds = o->quick ? 3 : 7 };
+	*p = (struct plan){ .quick = o->quick, .rounds = o->quick ? 2 : 7 };
 	for (int i = 0; i < NR_BUS_LAYOUTS; i++)
 		p->layout[i] = true;
 	for (int i = 0; i < NR_BUS_PATTERNS; i++)
-		p->pattern[i] = true;
+		p->pattern[i] = !o->quick || i == BUS_UNIFORM ||
+				i == BUS_HOT8 || i == BUS_MISS;
 	for (int i = 0; i < NR_BUS_MODES; i++)
 		p->mode[i] = true;
 }
@@ -254,7 +270,8 @@ int bench_bus(const struct bench_options *o)
 		return 2;
 	}
 	p.nr_places = (uint32_t)err;
-	pin();
+	p.other_cpu = pin();
+	bus_structures_init();
 	bus_report_init(&report, o->json, steps(&p));
 	err = run(&p, &report);
 	if (!err && !o->json)

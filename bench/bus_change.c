@@ -18,7 +18,6 @@
 
 #define BLOCK	  64u
 #define CHANGES	  4096u
-#define BUDGET_NS 1e7
 /* One by one from none, for those whose changes are linear. */
 #define MAX_GROWN 4096u
 
@@ -93,7 +92,8 @@ static int come_and_go(struct bus_rig *rig, const struct bus_subject *s,
 	int err = 0;
 
 	remove_all(s, &some[last * nr], nr);
-	while (in.nr < CHANGES && elapsed(&in) + elapsed(&out) < BUDGET_NS &&
+	while (in.nr < CHANGES &&
+	       elapsed(&in) + elapsed(&out) < (rig->quick ? 1e6 : 1e7) &&
 	       !err) {
 		at = (last + 1) % blocks;
 		begin(&out);
@@ -171,7 +171,8 @@ static int there_and_back(struct bus_rig *rig, const struct bus_subject *s,
 	uint32_t done = 0;
 	int err = 0;
 
-	while (c.nr < CHANGES && elapsed(&c) < BUDGET_NS && !err) {
+	while (c.nr < CHANGES && elapsed(&c) < (rig->quick ? 1e6 : 1e7) &&
+	       !err) {
 		begin(&c);
 		for (done = 0; done < steps && !err; done++)
 			err = move(s, step[done].r, step[done].to);
@@ -211,13 +212,13 @@ static int steady(struct bus_rig *rig, const bool modes[NR_BUS_MODES])
 				return broke(&rig->subject[i], "insert", err);
 			bus_rig_took(rig, i, round, come);
 		}
-	if (modes[BUS_INSERT])
-		bus_rig_report(rig, "steady", BUS_INSERT);
+	if (modes[BUS_MODE_INSERT])
+		bus_rig_report(rig, "steady", BUS_MODE_INSERT);
 	for (unsigned int round = 0; round < rig->rounds; round++)
 		for (unsigned int i = 0; i < rig->nr; i++)
 			bus_rig_took(rig, i, round, go[i][round]);
-	if (modes[BUS_REMOVE])
-		bus_rig_report(rig, "steady", BUS_REMOVE);
+	if (modes[BUS_MODE_REMOVE])
+		bus_rig_report(rig, "steady", BUS_MODE_REMOVE);
 	return 0;
 }
 
@@ -245,7 +246,7 @@ static int moves(struct bus_rig *rig)
 			bus_rig_took(rig, i, round, ns);
 		}
 	if (steps && !err)
-		bus_rig_report(rig, "steady", BUS_MOVE);
+		bus_rig_report(rig, "steady", BUS_MODE_MOVE);
 	free(step);
 	return err;
 }
@@ -260,7 +261,7 @@ static void memory(struct bus_rig *rig)
 			.structure = s->what->name,
 			.layout = bus_layout_name[rig->set.layout],
 			.pattern = "all",
-			.mode = bus_mode_name[BUS_MEMORY],
+			.mode = bus_mode_name[BUS_MODE_MEMORY],
 			.n = rig->set.n,
 			.ns = NAN,
 		};
@@ -300,7 +301,7 @@ static int builds(struct bus_rig *rig)
 				return broke(&rig->subject[i], "build", err);
 			bus_rig_took(rig, i, round, ns);
 		}
-	bus_rig_report(rig, "all", BUS_BUILD);
+	bus_rig_report(rig, "all", BUS_MODE_BUILD);
 	return 0;
 }
 
@@ -346,13 +347,13 @@ static int grown(struct bus_rig *rig, const bool modes[NR_BUS_MODES])
 				return broke(s, "insert one by one", err);
 			bus_rig_took(rig, i, round, come);
 		}
-	if (modes[BUS_INSERT])
-		bus_rig_report(rig, "grow", BUS_INSERT);
+	if (modes[BUS_MODE_INSERT])
+		bus_rig_report(rig, "grow", BUS_MODE_INSERT);
 	for (unsigned int round = 0; round < rig->rounds; round++)
 		for (unsigned int i = 0; i < rig->nr; i++)
 			bus_rig_took(rig, i, round, go[i][round]);
-	if (modes[BUS_REMOVE])
-		bus_rig_report(rig, "shrink", BUS_REMOVE);
+	if (modes[BUS_MODE_REMOVE])
+		bus_rig_report(rig, "shrink", BUS_MODE_REMOVE);
 	return 0;
 }
 
@@ -362,21 +363,21 @@ int bus_rig_changes(struct bus_rig *rig, const bool modes[NR_BUS_MODES])
 	uint64_t addr;
 	int err = 0;
 
-	if (modes[BUS_MEMORY])
+	if (modes[BUS_MODE_MEMORY])
 		memory(rig);
 	/* Whole builds of many take long and vary little. */
 	if (rig->set.n > 4096 && rig->rounds > 3)
 		rig->rounds = 3;
 	if (rig->set.n > 65536)
 		rig->rounds = 1;
-	if (modes[BUS_BUILD])
+	if (modes[BUS_MODE_BUILD])
 		err = builds(rig);
-	if (!err && (modes[BUS_INSERT] || modes[BUS_REMOVE]))
+	if (!err && (modes[BUS_MODE_INSERT] || modes[BUS_MODE_REMOVE]))
 		err = grown(rig, modes);
 	rig->rounds = rounds;
-	if (!err && (modes[BUS_INSERT] || modes[BUS_REMOVE]))
+	if (!err && (modes[BUS_MODE_INSERT] || modes[BUS_MODE_REMOVE]))
 		err = steady(rig, modes);
-	if (!err && modes[BUS_MOVE])
+	if (!err && modes[BUS_MODE_MOVE])
 		err = moves(rig);
 	for (unsigned int i = 1; i < rig->nr && !err; i++)
 		if (!bus_oracle_ranges(rig->subject[i].what, rig->subject[i].s,

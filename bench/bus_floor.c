@@ -172,5 +172,5 @@ const struct bus_structure bus_floor_structure = {
 	.remove = remove_range,
 	.move = move,
 	.memory = memory,
-	BUS_LOOPS_NAMED,
+	BUS_LOOPS_NAMED(loop),
 };

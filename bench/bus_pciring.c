@@ -43,7 +43,7 @@ static inline void lookup_many(const void *s, const uint64_t *addr,
 	bus_lookup_batch(s, addr, size, (struct bus_hit *)(void *)a, BUS_BATCH);
 }
 
-BUS_LOOPS_BATCH(__attribute__((flatten)), lookup, lookup_many)
+BUS_LOOPS_OF(loop, __attribute__((flatten)), lookup, lookup_many)
 
 static int build(void *s, struct bus_range *const *r, uint32_t n)
 {
@@ -81,5 +81,5 @@ const struct bus_structure bus_pciring = {
 	.remove = remove_range,
 	.move = move,
 	.memory = memory,
-	BUS_LOOPS_NAMED,
+	BUS_LOOPS_NAMED(loop),
 };

@@ -50,6 +50,8 @@ static void print_json(const struct bus_report *r, const struct bus_figure *f)
 		printf("\"ns\":%.3f,", f->ns);
 	if (f->hot > 0)
 		printf("\"ratio_floor8\":%.4f,", f->hot);
+	if (f->changes > 0)
+		printf("\"changes_s\":%.0f,", f->changes);
 	printf("\"ratio\":%.4f,\"cpu\":\"%s\"}\n", f->ratio, r->cpu);
 	fflush(stdout);
 }

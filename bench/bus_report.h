@@ -16,8 +16,9 @@ struct bus_figure {
 	uint32_t n;
 	double ns; /* NaN: of memory */
 	double ratio;
-	double bytes; /* a range, of memory; else 0 */
-	double hot;   /* hot-8: ratio to a floor of 8 ranges; else 0 */
+	double bytes;	/* a range, of memory; else 0 */
+	double changes; /* a second, beside readers; else 0 */
+	double hot;	/* hot-8: ratio to a floor of 8 ranges; else 0 */
 };
 
 struct bus_report {

@@ -8,9 +8,7 @@
 #include "bench/bus_memory.h"
 #include "bench/bus_rivals.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct sorted {
 	struct bus_item *item;
@@ -74,27 +72,17 @@ BUS_LOOPS(lookup)
 static int insert(void *s, struct bus_range *r)
 {
 	struct sorted *a = s;
-	uint32_t at = rank(a, r->base);
+	int err = bus_items_insert(a->item, a->nr, r);
 
-	if (at && r->base - a->item[at - 1].base < a->item[at - 1].size)
-		return -EEXIST;
-	if (at < a->nr && a->item[at].base - r->base < r->size)
-		return -EEXIST;
-	memmove(&a->item[at + 1], &a->item[at],
-		(a->nr - at) * sizeof(*a->item));
-	a->item[at] = bus_item_of(r);
-	a->nr++;
-	return 0;
+	a->nr += err ? 0 : 1;
+	return err;
 }
 
 static void remove_range(void *s, struct bus_range *r)
 {
 	struct sorted *a = s;
-	uint32_t at = rank(a, r->base) - 1;
 
-	a->nr--;
-	memmove(&a->item[at], &a->item[at + 1],
-		(a->nr - at) * sizeof(*a->item));
+	bus_items_remove(a->item, a->nr--, r);
 }
 
 static int build(void *s, struct bus_range *const *r, uint32_t n)
@@ -123,5 +111,5 @@ const struct bus_structure bus_sorted = {
 	.insert = insert,
 	.remove = remove_range,
 	.memory = memory,
-	BUS_LOOPS_NAMED,
+	BUS_LOOPS_NAMED(loop),
 };

@@ -54,7 +54,9 @@ struct bus_structure {
 };
 
 /* All of them, the floor first; ends with NULL. */
-extern const struct bus_structure *const bus_structures[];
+extern const struct bus_structure *bus_structures[];
+/* Takes what this CPU can do. */
+void bus_structures_init(void);
 
 static inline uint64_t bus_answer_sum(const struct bus_answer *a)
 {
@@ -75,20 +77,28 @@ static inline bool bus_item_answer(const struct bus_item *e, uint64_t addr,
 	return true;
 }
 
+static inline bool bus_item_overlaps(const struct bus_item *e,
+				     const struct bus_range *r)
+{
+	return r->base < e->base ? e->base - r->base < r->size
+				 : r->base - e->base < e->size;
+}
+
 static inline struct bus_item bus_item_of(struct bus_range *r)
 {
 	return (struct bus_item){ r->base, r->size, r, r->ops };
 }
 
-/* @inlined: lookup(s, addr, size, answer); @many: the same for BUS_BATCH. */
-#define BUS_LOOPS_BATCH(attributes, inlined, many)                             \
-	attributes static void loop_answer(const void *s, uint64_t addr,       \
-					   unsigned int size,                  \
-					   struct bus_answer *a)               \
+/* @inlined: lookup(s, addr, size, answer); @many: the same for BUS_BATCH; @p:
+ * what the names of the loops begin with. */
+#define BUS_LOOPS_OF(p, attributes, inlined, many)                             \
+	attributes static void p##_answer(const void *s, uint64_t addr,        \
+					  unsigned int size,                   \
+					  struct bus_answer *a)                \
 	{                                                                      \
 		inlined(s, addr, size, a);                                     \
 	}                                                                      \
-	attributes static uint64_t loop_latency(                               \
+	attributes static uint64_t p##_latency(                                \
 		const void *s, const uint64_t *addr, size_t n,                 \
 		unsigned int size, uint64_t zero)                              \
 	{                                                                      \
@@ -102,7 +112,7 @@ static inline struct bus_item bus_item_of(struct bus_range *r)
 		}                                                              \
 		return sum;                                                    \
 	}                                                                      \
-	attributes static uint64_t loop_throughput(                            \
+	attributes static uint64_t p##_throughput(                             \
 		const void *s, const uint64_t *addr, size_t n,                 \
 		unsigned int size, uint64_t zero)                              \
 	{                                                                      \
@@ -116,9 +126,9 @@ static inline struct bus_item bus_item_of(struct bus_range *r)
 		return sum;                                                    \
 	}                                                                      \
 	/* A batch waits for the answers of the one before. */                 \
-	attributes static uint64_t loop_batch(                                 \
-		const void *s, const uint64_t *addr, size_t n,                 \
-		unsigned int size, uint64_t zero)                              \
+	attributes static uint64_t p##_batch(const void *s,                    \
+					     const uint64_t *addr, size_t n,   \
+					     unsigned int size, uint64_t zero) \
 	{                                                                      \
 		uint64_t sum = 0, last = 0;                                    \
 		struct bus_answer a[BUS_BATCH];                                \
@@ -140,10 +150,10 @@ static inline struct bus_item bus_item_of(struct bus_range *r)
 		for (int i = 0; i < BUS_BATCH; i++)                            \
 			inlined(s, addr[i], size, &a[i]);                      \
 	}                                                                      \
-	BUS_LOOPS_BATCH(__attribute__((flatten)), inlined, one_by_one)
+	BUS_LOOPS_OF(loop, __attribute__((flatten)), inlined, one_by_one)
 
-#define BUS_LOOPS_NAMED                                                        \
-	.answer = loop_answer, .latency = loop_latency,                        \
-	.throughput = loop_throughput, .batch = loop_batch
+#define BUS_LOOPS_NAMED(p)                                                     \
+	.answer = p##_answer, .latency = p##_latency,                          \
+	.throughput = p##_throughput, .batch = p##_batch
 
 #endif

@@ -15,11 +15,11 @@
 #define PARTS 16
 
 const char *const bus_mode_name[NR_BUS_MODES] = {
-	[BUS_LATENCY] = "latency", [BUS_THROUGHPUT] = "throughput",
-	[BUS_BATCHES] = "batch",   [BUS_BUILD] = "build",
-	[BUS_INSERT] = "insert",   [BUS_REMOVE] = "remove",
-	[BUS_MOVE] = "move",	   [BUS_MEMORY] = "memory",
-	[BUS_READERS] = "readers",
+	[BUS_MODE_LATENCY] = "latency", [BUS_MODE_THROUGHPUT] = "throughput",
+	[BUS_MODE_BATCH] = "batch",	[BUS_MODE_BUILD] = "build",
+	[BUS_MODE_INSERT] = "insert",	[BUS_MODE_REMOVE] = "remove",
+	[BUS_MODE_MOVE] = "move",	[BUS_MODE_MEMORY] = "memory",
+	[BUS_MODE_READERS] = "readers",
 };
 
 static int lied(const struct bus_rig *rig, const struct bus_subject *s,
@@ -52,7 +52,7 @@ static int init_floor8(struct bus_rig *rig)
 	if (err)
 		return err;
 	err = bus_queries_init(&rig->queries8, &rig->set8, BUS_UNIFORM,
-			       bus_rig_slice(8));
+			       bus_rig_slice(rig, 8));
 	if (err)
 		return err;
 	rig->floor8 = bus_floor_structure.create(&rig->set8);
@@ -97,8 +97,10 @@ void bus_rig_fini(struct bus_rig *rig)
 }
 
 /* All of up to 65536 twice: what stays in a cache then does. */
-size_t bus_rig_slice(uint32_t n)
+size_t bus_rig_slice(const struct bus_rig *rig, uint32_t n)
 {
+	if (rig->quick)
+		return 4096;
 	if (n <= 4096)
 		return 16384;
 	return n <= 65536 ? 2 * (((size_t)n + 4095) & ~4095ul) : 131072;
@@ -145,7 +147,7 @@ void bus_rig_report(struct bus_rig *rig, const char *pattern,
 		f.ns = bus_median(s->ns, rig->rounds);
 		f.ratio = bus_median(s->ratio, rig->rounds);
 		if (rig->floor8 && !strcmp(s->what->name, "pciring") &&
-		    !strcmp(pattern, "hot-8") && mode == BUS_LATENCY)
+		    !strcmp(pattern, "hot-8") && mode == BUS_MODE_LATENCY)
 			f.hot = bus_median(rig->ratio8, rig->rounds);
 		bus_report_add(rig->report, &f);
 	}
@@ -153,9 +155,9 @@ void bus_rig_report(struct bus_rig *rig, const char *pattern,
 
 static bus_loop *loop_of(const struct bus_structure *what, enum bus_mode mode)
 {
-	if (mode == BUS_LATENCY)
+	if (mode == BUS_MODE_LATENCY)
 		return what->latency;
-	return mode == BUS_THROUGHPUT ? what->throughput : what->batch;
+	return mode == BUS_MODE_THROUGHPUT ? what->throughput : what->batch;
 }
 
 /* The compiler cannot know. */
@@ -244,7 +246,7 @@ int bus_rig_lookups(struct bus_rig *rig, enum bus_pattern pattern,
 	int err;
 
 	err = bus_queries_init(&q, &rig->set, pattern,
-			       bus_rig_slice(rig->set.n));
+			       bus_rig_slice(rig, rig->set.n));
 	if (err == -ENOENT)
 		return 0;
 	if (err)
@@ -255,7 +257,8 @@ int bus_rig_lookups(struct bus_rig *rig, enum bus_pattern pattern,
 		if (!bus_oracle_queries(s->what, s->s, &rig->set, &q, &addr))
 			err = lied(rig, s, addr);
 	}
-	for (int mode = BUS_LATENCY; mode <= BUS_BATCHES && !err; mode++)
+	for (int mode = BUS_MODE_LATENCY; mode <= BUS_MODE_BATCH && !err;
+	     mode++)
 		if (modes[mode])
 			err = rounds(rig, &q, pattern, (enum bus_mode)mode);
 	bus_queries_fini(&q);

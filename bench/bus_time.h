@@ -24,7 +24,9 @@ struct bus_subject {
 struct bus_rig {
 	struct bus_report *report;
 	unsigned int rounds;
+	bool quick; /* fewer lookups and changes a round */
 	double ns_per_tick;
+	int other_cpu; /* of a second thread; -1: there is none */
 	struct bus_set set;
 	unsigned int nr;
 	struct bus_subject
@@ -37,15 +39,15 @@ struct bus_rig {
 };
 
 enum bus_mode {
-	BUS_LATENCY,
-	BUS_THROUGHPUT,
-	BUS_BATCHES,
-	BUS_BUILD,
-	BUS_INSERT,
-	BUS_REMOVE,
-	BUS_MOVE,
-	BUS_MEMORY,
-	BUS_READERS,
+	BUS_MODE_LATENCY,
+	BUS_MODE_THROUGHPUT,
+	BUS_MODE_BATCH,
+	BUS_MODE_BUILD,
+	BUS_MODE_INSERT,
+	BUS_MODE_REMOVE,
+	BUS_MODE_MOVE,
+	BUS_MODE_MEMORY,
+	BUS_MODE_READERS,
 	NR_BUS_MODES
 };
 extern const char *const bus_mode_name[NR_BUS_MODES];
@@ -56,7 +58,7 @@ void bus_rig_fini(struct bus_rig *rig);
 /* -EILSEQ: a structure lied. */
 int bus_rig_lookups(struct bus_rig *rig, enum bus_pattern pattern,
 		    const bool modes[NR_BUS_MODES]);
-size_t bus_rig_slice(uint32_t n);
+size_t bus_rig_slice(const struct bus_rig *rig, uint32_t n);
 
 /* Of round @round: subject @at took @ns. */
 void bus_rig_took(struct bus_rig *rig, unsigned int at, unsigned int round,
@@ -68,5 +70,7 @@ double bus_median(const double *of, unsigned int n);
 
 /* bus_change.c: what changes a structure; needs all as they were built. */
 int bus_rig_changes(struct bus_rig *rig, const bool modes[NR_BUS_MODES]);
+/* bus_readers.c: lookups beside a writer that changes all the time. */
+int bus_rig_readers(struct bus_rig *rig);
 
 #endif
