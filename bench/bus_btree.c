@@ -52,7 +52,8 @@ static void copy(struct btree_node *to, uint32_t i,
 static void copy_children(struct btree_node *to, uint32_t i,
 			  const struct btree_node *from, uint32_t j, uint32_t n)
 {
-	memmove(&to->child[i], &from->child[j], n * sizeof(to->child[0]));
+	memmove(&to->child[i], &from->child[j],
+		n * sizeof(struct btree_node *));
 }
 
 static uint32_t slot_of(const struct btree_node *n, uint64_t key)

@@ -198,7 +198,7 @@ static bool changes(const struct bus_rig *rig, const struct bus_subject *s)
 
 static int steady(struct bus_rig *rig, const bool modes[NR_BUS_MODES])
 {
-	double go[BUS_MAX_SUBJECTS][BUS_MAX_ROUNDS], come;
+	double go[BUS_MAX_SUBJECTS][BUS_MAX_ROUNDS] = { { 0 } }, come;
 	int err;
 
 	for (unsigned int round = 0; round < rig->rounds; round++)
@@ -331,7 +331,7 @@ static int grow(struct bus_rig *rig, struct bus_subject *s, double *come,
 
 static int grown(struct bus_rig *rig, const bool modes[NR_BUS_MODES])
 {
-	double go[BUS_MAX_SUBJECTS][BUS_MAX_ROUNDS], come;
+	double go[BUS_MAX_SUBJECTS][BUS_MAX_ROUNDS] = { { 0 } }, come;
 	int err = 0;
 
 	for (unsigned int round = 0; round < rig->rounds; round++)

@@ -92,7 +92,8 @@ static int read_all(FILE *f, struct bus_place **places, unsigned int *line)
 		n += (uint32_t)err;
 		err = 0;
 	}
-	n = leaves(p, n);
+	if (p)
+		n = leaves(p, n);
 	if (!n) {
 		free(p);
 		return -ENODATA;

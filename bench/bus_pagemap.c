@@ -254,7 +254,7 @@ static int build(void *s, struct bus_range *const *r, uint32_t n)
 {
 	struct pagemap *m = s;
 
-	memcpy(m->range, r, n * sizeof(*r));
+	memcpy(m->range, r, n * sizeof(struct bus_range *));
 	m->nr = n;
 	return build_all(m);
 }

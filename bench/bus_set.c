@@ -84,7 +84,7 @@ static void fill(struct bus_set *set, const struct bus_place *p)
 int bus_set_init(struct bus_set *set, enum bus_layout layout, uint32_t n,
 		 const struct bus_place *places, uint32_t nr_places)
 {
-	struct bus_place *p = malloc(n * sizeof(*p));
+	struct bus_place *p = calloc(n, sizeof(*p));
 	int err = -ENOMEM;
 
 	*set = (struct bus_set){ .layout = layout, .n = n };

@@ -92,13 +92,13 @@ static inline struct bus_item bus_item_of(struct bus_range *r)
 /* @inlined: lookup(s, addr, size, answer); @many: the same for BUS_BATCH; @p:
  * what the names of the loops begin with. */
 #define BUS_LOOPS_OF(p, attributes, inlined, many)                             \
-	attributes static void p##_answer(const void *s, uint64_t addr,        \
+	static void attributes p##_answer(const void *s, uint64_t addr,        \
 					  unsigned int size,                   \
 					  struct bus_answer *a)                \
 	{                                                                      \
 		inlined(s, addr, size, a);                                     \
 	}                                                                      \
-	attributes static uint64_t p##_latency(                                \
+	static uint64_t attributes p##_latency(                                \
 		const void *s, const uint64_t *addr, size_t n,                 \
 		unsigned int size, uint64_t zero)                              \
 	{                                                                      \
@@ -112,7 +112,7 @@ static inline struct bus_item bus_item_of(struct bus_range *r)
 		}                                                              \
 		return sum;                                                    \
 	}                                                                      \
-	attributes static uint64_t p##_throughput(                             \
+	static uint64_t attributes p##_throughput(                             \
 		const void *s, const uint64_t *addr, size_t n,                 \
 		unsigned int size, uint64_t zero)                              \
 	{                                                                      \
@@ -126,7 +126,7 @@ static inline struct bus_item bus_item_of(struct bus_range *r)
 		return sum;                                                    \
 	}                                                                      \
 	/* A batch waits for the answers of the one before. */                 \
-	attributes static uint64_t p##_batch(const void *s,                    \
+	static uint64_t attributes p##_batch(const void *s,                    \
 					     const uint64_t *addr, size_t n,   \
 					     unsigned int size, uint64_t zero) \
 	{                                                                      \
