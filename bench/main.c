@@ -26,6 +26,8 @@ static const struct {
 	  bench_ring, false },
 	{ "bus", "what finds a range by an address, beside its rivals",
 	  bench_bus, true },
+	{ "scale", "thousands of functions of many machines, in one service",
+	  bench_scale, true },
 };
 
 #define NR_BENCHES (sizeof(benches) / sizeof(benches[0]))
@@ -45,9 +47,11 @@ static void help(FILE *out)
 		"  --rounds N, --ranges FILE\n"
 		"           bus: of each figure; what the layout of a host"
 		" is\n"
+		"  --functions N, --machines N\n"
+		"           scale: only so many, of up to 4096 and 64\n"
 		"  --help, --version\n\n"
 		"Exits with 1 if a bound that a measurement has is not"
-		" kept (ring, bus: not\njudged with --quick), with 2 if "
+		" kept (ring, bus, scale: not\njudged with --quick), with 2 if "
 		"something "
 		"could not be"
 		" measured.\n",

@@ -41,7 +41,8 @@ status=$?
 # 1: a bound was not kept, which this machine may be too busy for.
 [ $status -le 1 ] || fail "all_ends_with_at_most_1: $status"
 cp "$out.all" "$out"
-holds all_measures_each '[.[].bench] | unique == ["bus", "irq", "proxy", "ring"]'
+holds all_measures_each \
+	'[.[].bench] | unique == ["bus", "irq", "proxy", "ring", "scale"]'
 # figures_of BENCH: what the claims that follow are about.
 figures_of() {
 	jq -c "select(.bench == \"$1\")" "$out.all" >"$out"
