@@ -361,12 +361,13 @@ static void refill(struct scale_load *l, const struct scale_function *active)
 }
 
 /* A request of @f, until its interrupt is here. */
-static void trip(struct scale_vm *vm, struct scale_function *f)
+static void trip(struct scale_vm *vm, unsigned int lane,
+		 struct scale_function *f)
 {
 	uint64_t since = bench_now();
 	const struct scale_function *got;
 
-	scale_submit(vm, 0, f, 1);
+	scale_submit(vm, lane, f, 1);
 	while (!(got = scale_interrupt(vm)) && !vm->err) {
 		scale_relax(vm);
 		if (bench_now() - since > PATIENCE)
@@ -385,15 +386,17 @@ int scale_latency(struct scale_load *l, bool trips, bool busy, uint64_t *ns,
 	scale_want_interrupts(vm, false);
 	scale_want_interrupt(f, true);
 	for (unsigned int i = 0; i < WARM_UP + n && !failed(l); i++) {
+		/* Any: how far a line travels depends on its address. */
+		const unsigned int lane = i % l->lanes;
 		uint64_t begin;
 
 		if (busy)
 			refill(l, f);
 		begin = bench_ticks();
 		if (trips)
-			trip(vm, f);
+			trip(vm, lane, f);
 		else
-			scale_read(vm, 0, f);
+			scale_read(vm, lane, f);
 		begin = bench_ticks() - begin;
 		if (i >= WARM_UP)
 			ns[i - WARM_UP] =
