@@ -2,9 +2,10 @@
 /*
  * How: a service with one function and one with all of them are there at a
  * time, their loops on the same CPU; the one that is not measured is stopped.
- * Each round measures the first, the second idle and the second busy, so that
- * what disturbs the machine disturbs all; a ratio is the median of the rounds',
- * each of medians.
+ * Each round measures the first and the second idle, so that what disturbs the
+ * machine disturbs both; a ratio is the median of the rounds', each of medians.
+ * Rounds of the busy one come last: lanes that carried many kicks are slower
+ * for a while afterwards, which is no idle function's doing.
  *
  * Busy: before each sample some of the others, in turn, are given requests; the
  * sample is taken while they are served.  What the generator itself does for
@@ -75,16 +76,21 @@ static int measure_load(struct scale_run *run, struct waits *w, enum load load,
 
 static int measure(struct scale_run *run, struct waits *w)
 {
+	const unsigned int rounds = run->plan->wait_rounds;
 	int err = 0;
 
-	for (unsigned int i = 0; i < run->plan->wait_rounds && !err; i++) {
-		for (unsigned int load = 0; load < NR_LOADS && !err; load++)
-			err = measure_load(run, w, (enum load)load, i);
-		for (unsigned int p = 0; p < NR_PATHS && !err; p++) {
+	for (unsigned int i = 0; i < rounds && !err; i++) {
+		err = measure_load(run, w, ALONE, i);
+		if (!err)
+			err = measure_load(run, w, IDLE, i);
+	}
+	for (unsigned int i = 0; i < rounds && !err; i++)
+		err = measure_load(run, w, BUSY, i);
+	for (unsigned int i = 0; i < rounds && !err; i++)
+		for (unsigned int p = 0; p < NR_PATHS; p++) {
 			w->ratio[p][IDLE][i] /= w->ratio[p][ALONE][i];
 			w->ratio[p][BUSY][i] /= w->ratio[p][ALONE][i];
 		}
-	}
 	return err;
 }
 
