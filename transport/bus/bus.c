@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "transport/bus/sort.h"
+
 #define PORT_BYTES (BUS_PORTS * sizeof(struct bus_entry))
 #define BATCH	   16
 
@@ -30,7 +32,7 @@ void bus_fini(struct bus *bus)
 
 /* ---- Entries ---------------------------------------------------------------- */
 
-static unsigned int ops_number(struct bus *bus, const struct bus_ops *ops)
+static uint32_t ops_number(struct bus *bus, const struct bus_ops *ops)
 {
 	uint32_t i = 0;
 
@@ -44,19 +46,18 @@ static unsigned int ops_number(struct bus *bus, const struct bus_ops *ops)
 static struct bus_entry entry_at(struct bus *bus, struct bus_range *r,
 				 uint64_t base)
 {
-	const uintptr_t where = (uintptr_t)r;
-	uint64_t size = BUS_WORD_SIZE_ODD;
+	const uint64_t ops = ops_number(bus, r->ops);
+	uint64_t word = (uintptr_t)r;
 
 	/* Of a user's half of the address space, and aligned as structs are. */
-	assert(!(where & ~BUS_WORD_RANGE));
-	if (is_power_of_2(r->size))
-		size = (unsigned int)__builtin_ctzll(r->size);
-	/* 2^63 is as good as odd. */
-	return (struct bus_entry){
-		.base = base,
-		.word = where | size << BUS_WORD_SIZE_SHIFT |
-			(uint64_t)ops_number(bus, r->ops) << BUS_WORD_OPS_SHIFT,
-	};
+	assert(!(word & ~BUS_WORD_RANGE));
+	if (is_power_of_2(r->size) && ops < BUS_INDEX_OPS)
+		word |= (uint64_t)__builtin_ctzll(r->size)
+				<< BUS_WORD_SIZE_SHIFT |
+			ops << BUS_WORD_OPS_SHIFT;
+	else
+		word |= BUS_WORD_LOOK;
+	return (struct bus_entry){ base, word };
 }
 
 static uint64_t last_at(const struct bus_range *r, uint64_t base)
@@ -167,13 +168,6 @@ int bus_move(struct bus *bus, struct bus_range *r, uint64_t base,
 
 /* ---- Many at once ----------------------------------------------------------------- */
 
-static int by_base(const void *a, const void *b)
-{
-	const struct bus_entry *x = a, *y = b;
-
-	return (x->base > y->base) - (x->base < y->base);
-}
-
 static int check_order(const struct bus_entry *e, uint32_t n,
 		       struct bus_range *conflict[2])
 {
@@ -195,7 +189,7 @@ static int all_entries(struct bus *bus, struct bus_range *const *r, uint32_t n,
 {
 	const uint64_t nr = (uint64_t)bus->nr + n;
 	struct bus_entry *e;
-	bool sorted = true;
+	int err;
 
 	if (nr > bus->max)
 		return -ENOSPC;
@@ -214,12 +208,12 @@ static int all_entries(struct bus *bus, struct bus_range *const *r, uint32_t n,
 		}
 		e[bus->nr + i] = entry_at(bus, r[i], r[i]->base);
 	}
-	for (uint64_t i = 1; i < nr && sorted; i++)
-		sorted = e[i - 1].base <= e[i].base;
-	if (!sorted)
-		qsort(e, nr, sizeof(*e), by_base);
-	*out = e;
-	return 0;
+	err = bus_entries_sort(e, nr);
+	if (err)
+		free(e);
+	else
+		*out = e;
+	return err;
 }
 
 int bus_build(struct bus *bus, struct bus_range *const *r, uint32_t n,
@@ -257,9 +251,7 @@ static unsigned int batch(const struct bus *bus, const uint64_t *addr,
 	unsigned int hits = 0, nodes;
 
 	for (unsigned int i = 0; i < n; i++) {
-		const struct bus_node *root = &bus->index.root;
-
-		line[i] = &root->line[bus_node_at(root, addr[i])];
+		line[i] = bus_index_top(&bus->index, addr[i]);
 		__builtin_prefetch(line[i]);
 	}
 	do {

@@ -122,46 +122,88 @@ size_t bus_memory(const struct bus *bus);
 /* The last address of an entry. */
 static inline uint64_t bus_entry_last(struct bus_entry e)
 {
-	const unsigned int size =
-		e.word >> BUS_WORD_SIZE_SHIFT & BUS_WORD_SIZE_MASK;
-
-	if (unlikely(size == BUS_WORD_SIZE_ODD))
+	if (unlikely(e.word & BUS_WORD_LOOK))
 		return e.base + (bus_entry_range(e)->size - 1);
-	return e.base + (BIT_ULL(size) - 1);
+	return e.base + (BIT_ULL(e.word >> BUS_WORD_SIZE_SHIFT & 63) - 1);
+}
+
+/* One of four, which takes less time than to look it up; it cannot be foretold,
+ * and so there is no branch. */
+static inline const struct bus_ops *bus_entry_ops(const struct bus *bus,
+						  struct bus_entry e)
+{
+	const struct bus_ops *low = bus->ops[0], *high = bus->ops[2];
+
+	__asm__("btq %[bit0], %[word]\n\t"
+		"cmovcq %[ops1], %[low]\n\t"
+		"cmovcq %[ops3], %[high]\n\t"
+		"btq %[bit1], %[word]\n\t"
+		"cmovcq %[high], %[low]"
+		: [low] "+&r"(low), [high] "+&r"(high)
+		: [ops1] "rm"(bus->ops[1]), [ops3] "rm"(bus->ops[3]),
+		  [word] "r"(e.word), [bit0] "i"(BUS_WORD_OPS_SHIFT),
+		  [bit1] "i"(BUS_WORD_OPS_SHIFT + 1)
+		: "cc");
+	return low;
+}
+
+static inline bool bus_miss(struct bus_hit *hit)
+{
+	*hit = (struct bus_hit){ 0 };
+	return false;
+}
+
+/* Its word says BUS_WORD_LOOK. */
+static inline bool bus_hit_range(struct bus_entry e, uint64_t addr,
+				 unsigned int size, struct bus_hit *hit)
+{
+	struct bus_range *r = bus_entry_range(e);
+	const uint64_t offset = addr - e.base;
+
+	/* One that begins behind @addr has an offset beyond any size. */
+	if (!r || !range_inside(offset, size, r->size))
+		return bus_miss(hit);
+	*hit = (struct bus_hit){ r, r->ops, offset };
+	return true;
 }
 
 static inline bool bus_hit_entry(const struct bus *bus, struct bus_entry e,
 				 uint64_t addr, unsigned int size,
 				 struct bus_hit *hit)
 {
-	const uint64_t offset = addr - e.base,
-		       most = bus_entry_last(e) - e.base;
-	const unsigned int ops = e.word >> BUS_WORD_OPS_SHIFT;
-	struct bus_range *r = bus_entry_range(e);
+	const uint64_t offset = addr - e.base, last = offset + (size - 1);
+	const unsigned int bits = e.word >> BUS_WORD_SIZE_SHIFT & 63;
 
-	/* One that begins behind @addr has an offset beyond any size. */
-	if (unlikely(offset > most || size - 1 > most - offset ||
-		     size - 1 > 7 || !r)) {
-		*hit = (struct bus_hit){ 0 };
-		return false;
-	}
+	if (unlikely(size - 1 > 7))
+		return bus_miss(hit);
+	if (unlikely(e.word & BUS_WORD_LOOK))
+		return bus_hit_range(e, addr, size, hit);
+	/* Neither the first byte nor the last is beyond its size; if the last
+	 * wraps then the first is. */
+	if (unlikely((offset | last) >> bits))
+		return bus_miss(hit);
 	*hit = (struct bus_hit){
-		.range = r,
-		.ops = likely(ops != BUS_WORD_OPS_ODD) ? bus->ops[ops] : r->ops,
+		.range = bus_entry_range(e),
+		.ops = bus_entry_ops(bus, e),
 		.offset = offset,
 	};
 	return true;
 }
 
+/* A port of which nothing was ever said has no range. */
+static inline bool bus_hit_port(const struct bus *bus, uint64_t addr,
+				unsigned int size, struct bus_hit *hit)
+{
+	if (unlikely(addr >= BUS_PORTS || !bus_entry_range(bus->port[addr])))
+		return bus_miss(hit);
+	return bus_hit_entry(bus, bus->port[addr], addr, size, hit);
+}
+
 static inline bool bus_lookup(const struct bus *bus, uint64_t addr,
 			      unsigned int size, struct bus_hit *hit)
 {
-	const struct bus_entry none = { 0 };
-
 	if (bus->port)
-		return bus_hit_entry(
-			bus, likely(addr < BUS_PORTS) ? bus->port[addr] : none,
-			addr, size, hit);
+		return bus_hit_port(bus, addr, size, hit);
 	return bus_hit_entry(
 		bus, bus_line_entry(bus_index_line(&bus->index, addr), addr),
 		addr, size, hit);

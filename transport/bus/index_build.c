@@ -1,67 +1,160 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How: what tells lines apart is where ranges begin, but for the first: so the
- * width is cut from where the second begins to where the last does, and at least
- * two lines of a node differ, which is why a tree ends.  A width that leaves
- * most lines without a range that begins there is too fine for all of them: it
- * is made four times coarser until it fits, and the dense parts get nodes of
- * their own.
+ * How: a node cuts evenly, from where its first range begins to where its last
+ * ends, into as many lines as memory allows, if that leaves few ranges in lines
+ * that have too many.  If not, it takes of several even cuts that are coarser
+ * the one with the fewest levels below.  A few ranges (one may be much larger
+ * than the others together, or they become smaller and smaller) are cut into
+ * lines with as many each, whatever their widths; so are more, if that is
+ * better.  No line of any node gets all of its ranges, and so the tree ends.
  */
 #include "transport/bus/index_build.h"
 
 #include "transport/bus/bus.h"
 
-/* One line of so many must be the beginning of a range. */
-#define SPARSE 4
+/* More than one entry of so many in lines that have too many is uneven: where
+ * ranges are spread at random it is one of ten. */
+#define UNEVEN 5
 
-static uint64_t scale_of(uint64_t span, uint32_t nr_lines)
+/* Entries for each line of a node that is, at least. */
+#define COARSE 4
+
+/* What a level more for one entry costs, in lines. */
+#define DEEP 2
+
+/* How many may be all of a node with steps. */
+#define FEW (BUS_LINE_ENTRIES * BUS_STEPS_LINES)
+
+static void set_cut(struct bus_node *node, uint64_t lo, uint64_t hi,
+		    uint32_t nr_lines)
 {
 	const unsigned __int128 lines = (unsigned __int128)nr_lines << 64;
+	/* All of the space is one address less. */
+	const uint64_t span = hi - lo < UINT64_MAX ? hi - lo + 1 : UINT64_MAX;
 
-	return nr_lines == 1 ? 0 : (uint64_t)((lines + span - 1) / span);
+	node->lo = lo;
+	node->nr_lines = nr_lines;
+	node->scale = nr_lines == 1 ? 0 : (uint64_t)((lines + span - 1) / span);
 }
 
-static uint32_t lines_begun(const struct bus_node *node,
-			    const struct bus_entry *e, uint32_t n)
+/* One that reaches there from a line before counts for a line, too. */
+uint32_t bus_node_crowded(const struct bus_node *node,
+			  const struct bus_entry *e, uint32_t n)
 {
-	uint32_t begun = 0, at = UINT32_MAX;
+	uint64_t at = UINT64_MAX;
+	uint32_t sum = 0, here = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		const uint32_t here = bus_node_at(node, e[i].base);
+		const uint64_t line = bus_node_at(node, e[i].base);
 
-		begun += here != at;
-		at = here;
+		if (line != at)
+			here = i &&
+			       bus_node_at(node, bus_entry_last(e[i - 1])) ==
+				       line;
+		at = line;
+		if (++here > BUS_LINE_ENTRIES)
+			sum += here == BUS_LINE_ENTRIES + 1 ? here : 1;
 	}
-	return begun;
+	return sum;
 }
 
-/* Lines of what width for the @n entries?  More than one if there are more than
- * a line's. */
-static void cut(struct bus_node *node, const struct bus_entry *e, uint32_t n)
+static uint64_t steps_lines(uint32_t n)
 {
-	uint64_t span;
+	return n > FEW ? BUS_STEPS_LINES : (n + 3) / 4;
+}
 
-	node->nr_lines = 1;
-	node->scale = 0;
-	node->lo = 0;
-	if (n <= BUS_LINE_ENTRIES)
-		return;
-	node->lo = e[1].base;
-	span = e[n - 1].base - node->lo + 1;
-	node->nr_lines = BUS_NODE_LINES(n);
-	for (;;) {
-		node->scale = scale_of(span, node->nr_lines);
-		if (node->nr_lines == 2 ||
-		    lines_begun(node, e, n) >= node->nr_lines / SPARSE)
-			return;
-		node->nr_lines = node->nr_lines > 8 ? node->nr_lines / 4 : 2;
+static void set_steps(struct bus_node *node, const struct bus_entry *e,
+		      uint32_t n)
+{
+	const uint64_t lines = steps_lines(n);
+
+	node->tag =
+		BUS_WORD_NODE | BUS_NODE_STEPS | lines << BUS_NODE_LINES_SHIFT;
+	node->step[0] = e[n / lines].base - 1;
+	node->step[1] = lines > 2 ? e[n * 2 / lines].base - 1 : UINT64_MAX;
+	node->last_step = lines > 3 ? e[n * 3 / lines].base - 1 : UINT64_MAX;
+}
+
+/* Levels below a line with @n entries, if these are cut by steps. */
+static uint32_t levels(uint32_t n)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t most = BUS_LINE_ENTRIES; most < n; most *= 4)
+		sum++;
+	return sum;
+}
+
+uint64_t bus_node_depth(const struct bus_node *node, const struct bus_entry *e,
+			uint32_t n)
+{
+	uint32_t here = 0, begun = 0;
+	uint64_t sum = 0, at = UINT64_MAX;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const uint64_t line = bus_node_at(node, e[i].base);
+
+		if (line != at) {
+			sum += (uint64_t)here * levels(here);
+			here = i &&
+			       bus_node_at(node, bus_entry_last(e[i - 1])) ==
+				       line;
+			begun++;
+		}
+		at = line;
+		here++;
+	}
+	/* With three lines, none has all. */
+	return n > FEW && begun < 3 ? UINT32_MAX * (uint64_t)n
+				    : sum + (uint64_t)here * levels(here);
+}
+
+uint64_t bus_node_cost(const struct bus_node *node, const struct bus_entry *e,
+		       uint32_t n)
+{
+	return DEEP * bus_node_depth(node, e, n) + bus_node_lines(node);
+}
+
+/* The best cut of several. */
+static void cut_coarse(struct bus_node *node, const struct bus_entry *e,
+		       uint32_t n)
+{
+	uint64_t best = (DEEP * (levels(n / BUS_STEPS_LINES) + 1ull) + 1) * n;
+	struct bus_node even = { .tag = BUS_WORD_NODE };
+	uint64_t cost;
+
+	set_steps(node, e, n);
+	for (uint32_t lines = n / COARSE; lines > 3; lines /= 2) {
+		set_cut(&even, e[0].base, bus_entry_last(e[n - 1]), lines);
+		cost = bus_node_cost(&even, e, n);
+		if (cost < best) {
+			best = cost;
+			*node = even;
+		}
 	}
 }
 
-static int fill(struct bus_index *ix, struct bus_node *node, uint32_t i,
+bool bus_node_cut(struct bus_node *node, const struct bus_entry *e, uint32_t n,
+		  uint32_t lines)
+{
+	node->tag = BUS_WORD_NODE;
+	set_cut(node, 0, UINT64_MAX, 1);
+	if (n <= BUS_LINE_ENTRIES)
+		return true;
+	if (n <= FEW) {
+		set_steps(node, e, n);
+		return true;
+	}
+	set_cut(node, e[0].base, bus_entry_last(e[n - 1]), lines);
+	if (bus_node_crowded(node, e, n) <= n / UNEVEN)
+		return true;
+	cut_coarse(node, e, n);
+	return false;
+}
+
+static int fill(struct bus_index *ix, union bus_line *l,
 		const struct bus_entry *e, uint32_t n)
 {
-	union bus_line *l = &node->line[i];
 	struct bus_node below;
 	int err;
 
@@ -75,24 +168,24 @@ static int fill(struct bus_index *ix, struct bus_node *node, uint32_t i,
 	return err;
 }
 
-int bus_node_build(struct bus_index *ix, struct bus_node *node,
-		   const struct bus_entry *e, uint32_t n)
+/* It has its lines. */
+static int fill_lines(struct bus_index *ix, struct bus_node *node,
+		      const struct bus_entry *e, uint32_t n)
 {
+	const uint64_t lines = bus_node_lines(node);
 	uint32_t from = 0, to = 0;
-	int err = 0;
+	int err;
 
-	*node = (struct bus_node){ .tag = BUS_WORD_NODE, .nr = n, .built = n };
-	cut(node, e, n);
-	node->line = bus_lines_get(&ix->lines, node->nr_lines);
-	if (!node->line)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < node->nr_lines; i++) {
+	node->nr = n;
+	node->built = n;
+	node->come = 0;
+	for (uint64_t i = 0; i < lines; i++) {
 		while (to < n && bus_node_at(node, e[to].base) <= i)
 			to++;
-		err = fill(ix, node, i, e + from, to - from);
+		err = fill(ix, &node->line[i], e + from, to - from);
 		if (err) {
 			/* Those before are whole, those behind never were. */
-			for (uint32_t k = i; k < node->nr_lines; k++)
+			for (uint64_t k = i; k < lines; k++)
 				bus_line_set(&node->line[k], NULL, 0);
 			bus_node_free(ix, node);
 			return err;
@@ -105,24 +198,55 @@ int bus_node_build(struct bus_index *ix, struct bus_node *node,
 	return 0;
 }
 
-void bus_node_free(struct bus_index *ix, struct bus_node *n)
+int bus_node_fill(struct bus_index *ix, struct bus_node *node,
+		  const struct bus_entry *e, uint32_t n)
 {
-	for (uint32_t i = 0; i < n->nr_lines; i++)
-		if (bus_line_is_node(&n->line[i]))
-			bus_node_free(ix, &n->line[i].node);
-	bus_lines_put(&ix->lines, n->line, n->nr_lines);
+	node->line = bus_lines_get(&ix->lines, (uint32_t)bus_node_lines(node));
+	return node->line ? fill_lines(ix, node, e, n) : -ENOMEM;
 }
 
-static uint32_t gather(const struct bus_node *n, struct bus_entry *e,
-		       uint32_t nr)
+void bus_node_split(struct bus_index *ix, struct bus_node *node,
+		    const struct bus_entry e[BUS_SPLIT_ENTRIES])
 {
-	for (uint32_t i = 0; i < n->nr_lines; i++) {
+	int err;
+
+	set_steps(node, e, BUS_SPLIT_ENTRIES);
+	assert(bus_node_lines(node) == BUS_SPARE_LINES);
+	node->line = bus_lines_spare(&ix->lines);
+	err = fill_lines(ix, node, e, BUS_SPLIT_ENTRIES);
+	assert(!err);
+	(void)err;
+}
+
+int bus_node_build(struct bus_index *ix, struct bus_node *node,
+		   const struct bus_entry *e, uint32_t n)
+{
+	(void)bus_node_cut(node, e, n, BUS_NODE_LINES(n));
+	return bus_node_fill(ix, node, e, n);
+}
+
+void bus_node_free(struct bus_index *ix, struct bus_node *n)
+{
+	const uint64_t lines = bus_node_lines(n);
+
+	for (uint64_t i = 0; i < lines; i++)
+		if (bus_line_is_node(&n->line[i]))
+			bus_node_free(ix, &n->line[i].node);
+	bus_lines_put(&ix->lines, n->line, (uint32_t)lines);
+}
+
+uint32_t bus_node_gather(const struct bus_node *n, struct bus_entry *e,
+			 uint32_t nr)
+{
+	const uint64_t lines = bus_node_lines(n);
+
+	for (uint64_t i = 0; i < lines; i++) {
 		const union bus_line *l = &n->line[i];
 		struct bus_entry here[BUS_LINE_ENTRIES];
 		unsigned int k = 0, some;
 
 		if (bus_line_is_node(l)) {
-			nr = gather(&l->node, e, nr);
+			nr = bus_node_gather(&l->node, e, nr);
 			continue;
 		}
 		some = bus_line_get(l, here);
@@ -133,12 +257,4 @@ static uint32_t gather(const struct bus_node *n, struct bus_entry *e,
 			e[nr++] = here[k];
 	}
 	return nr;
-}
-
-void bus_node_gather(const struct bus_node *n, struct bus_entry *e)
-{
-	const uint32_t nr = gather(n, e, 0);
-
-	assert(nr == n->nr);
-	(void)nr;
 }

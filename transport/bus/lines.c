@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define SLAB_LINES 64
+#define SLAB_LINES 32
 #define HUGE_PAGE  ((size_t)2 << 20)
 
 struct bus_slab {
@@ -20,25 +20,24 @@ struct free_lines {
 	struct free_lines *next;
 };
 
-static size_t array_bytes(uint32_t n)
+/* Lines are opaque here. */
+static union bus_line *line_behind(void *l, uint32_t n)
 {
-	const size_t bytes = (size_t)n * BUS_LINE_BYTES;
-
-	return bytes < HUGE_PAGE ? bytes
-				 : (bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+	return (union bus_line *)((char *)l + (size_t)n * BUS_LINE_BYTES);
 }
 
 static union bus_line *get_many(struct bus_lines *ls, uint32_t n)
 {
-	const size_t bytes = array_bytes(n);
-	void *l = aligned_alloc(bytes < HUGE_PAGE ? BUS_LINE_BYTES : HUGE_PAGE,
-				bytes);
+	const size_t bytes = (size_t)n * BUS_LINE_BYTES;
+	void *l = NULL;
 
+	if (bytes < HUGE_PAGE)
+		l = aligned_alloc(BUS_LINE_BYTES, bytes);
+	/* As far as whole ones go; where there are none it stays as it is. */
+	else if (!posix_memalign(&l, HUGE_PAGE, bytes))
+		(void)madvise(l, bytes & ~(HUGE_PAGE - 1), MADV_HUGEPAGE);
 	if (!l)
 		return NULL;
-	/* Where there are none it stays as it is. */
-	if (bytes >= HUGE_PAGE)
-		(void)madvise(l, bytes, MADV_HUGEPAGE);
 	ls->bytes += bytes;
 	return l;
 }
@@ -50,9 +49,12 @@ static int add_slab(struct bus_lines *ls)
 
 	if (!s)
 		return -ENOMEM;
+	/* What is left of the one before is of use for fewer. */
+	if (ls->left)
+		bus_lines_put(ls, ls->next, ls->left);
 	s->next = ls->slabs;
 	ls->slabs = s;
-	ls->next = (union bus_line *)((char *)s + BUS_LINE_BYTES);
+	ls->next = line_behind(s, 1);
 	ls->left = SLAB_LINES - 1;
 	ls->bytes += SLAB_LINES * BUS_LINE_BYTES;
 	return 0;
@@ -69,23 +71,38 @@ void bus_lines_fini(struct bus_lines *ls)
 	*ls = (struct bus_lines){ 0 };
 }
 
+/* From the lists, of what there is the least that is enough. */
+static void *get_free(struct bus_lines *ls, uint32_t n)
+{
+	uint32_t have = n;
+	struct free_lines *l;
+
+	while (have <= BUS_LINES_FEW && !ls->free[have])
+		have++;
+	if (have > BUS_LINES_FEW)
+		return NULL;
+	l = ls->free[have];
+	ls->free[have] = l->next;
+	if (have > n)
+		bus_lines_put(ls, line_behind(l, n), have - n);
+	return l;
+}
+
 union bus_line *bus_lines_get(struct bus_lines *ls, uint32_t n)
 {
-	struct free_lines *l;
+	union bus_line *l;
 
 	if (n > BUS_LINES_FEW)
 		return get_many(ls, n);
-	l = ls->free[n];
-	if (l) {
-		ls->free[n] = l->next;
-		return (union bus_line *)l;
-	}
-	if (bus_lines_reserve(ls, n))
+	l = get_free(ls, n);
+	if (l)
+		return l;
+	if (ls->left < n && add_slab(ls))
 		return NULL;
-	l = (struct free_lines *)ls->next;
-	ls->next = (union bus_line *)((char *)l + (size_t)n * BUS_LINE_BYTES);
+	l = ls->next;
+	ls->next = line_behind(l, n);
 	ls->left -= n;
-	return (union bus_line *)l;
+	return l;
 }
 
 void bus_lines_put(struct bus_lines *ls, union bus_line *l, uint32_t n)
@@ -93,7 +110,7 @@ void bus_lines_put(struct bus_lines *ls, union bus_line *l, uint32_t n)
 	struct free_lines *f = (struct free_lines *)l;
 
 	if (n > BUS_LINES_FEW) {
-		ls->bytes -= array_bytes(n);
+		ls->bytes -= (size_t)n * BUS_LINE_BYTES;
 		free(l);
 		return;
 	}
@@ -101,16 +118,26 @@ void bus_lines_put(struct bus_lines *ls, union bus_line *l, uint32_t n)
 	ls->free[n] = f;
 }
 
-int bus_lines_reserve(struct bus_lines *ls, uint32_t n)
+int bus_lines_reserve(struct bus_lines *ls)
 {
-	uint32_t rest = ls->left < BUS_LINES_FEW ? ls->left : BUS_LINES_FEW;
-
-	if (ls->left >= n)
-		return 0;
-	/* What is left is of use for fewer. */
-	if (rest) {
-		bus_lines_put(ls, ls->next, rest);
-		ls->left = 0;
+	for (unsigned int i = 0; i < BUS_SPARES; i++) {
+		if (!ls->spare[i])
+			ls->spare[i] = bus_lines_get(ls, BUS_SPARE_LINES);
+		if (!ls->spare[i])
+			return -ENOMEM;
 	}
-	return add_slab(ls);
+	return 0;
+}
+
+union bus_line *bus_lines_spare(struct bus_lines *ls)
+{
+	union bus_line *l;
+	unsigned int i = 0;
+
+	while (i < BUS_SPARES - 1 && !ls->spare[i])
+		i++;
+	l = ls->spare[i];
+	ls->spare[i] = NULL;
+	assert(l);
+	return l;
 }

@@ -2,9 +2,10 @@
 /*
  * lines.h - where the lines of an index come from
  *
- * Arrays of cache lines.  Few lines come from slabs, so that there can be a
- * reserve, and return to a list for their number; many come from the heap,
- * on huge pages if there are enough.
+ * Arrays of cache lines.  Few lines come from slabs, and return to a list for
+ * their number; many come from the heap, on huge pages if there are enough.
+ * What must not fail half-way takes from the spares, which are filled up
+ * before it begins.
  *
  * Threads   as the bus that it is part of
  */
@@ -17,6 +18,9 @@
 #define BUS_LINE_ENTRIES 4
 /* Up to as many come from slabs. */
 #define BUS_LINES_FEW	 16
+/* Arrays kept for what must not fail, and how long they are. */
+#define BUS_SPARES	 2
+#define BUS_SPARE_LINES	 2
 
 union bus_line;
 struct bus_slab;
@@ -26,7 +30,8 @@ struct bus_lines {
 	union bus_line *next;	       /* in the newest: not given out yet */
 	uint32_t left;		       /* of those */
 	void *free[BUS_LINES_FEW + 1]; /* by their number; linked */
-	size_t bytes;		       /* all there is */
+	union bus_line *spare[BUS_SPARES];
+	size_t bytes; /* all there is */
 };
 
 /* All zero is an empty one. */
@@ -36,7 +41,10 @@ void bus_lines_fini(struct bus_lines *ls);
 union bus_line *bus_lines_get(struct bus_lines *ls, uint32_t n);
 void bus_lines_put(struct bus_lines *ls, union bus_line *l, uint32_t n);
 
-/* -ENOMEM; else up to @n lines can be had, as few at a time as fit. */
-int bus_lines_reserve(struct bus_lines *ls, uint32_t n);
+/* -ENOMEM; else bus_lines_spare() does not fail for the next BUS_SPARES
+ * times. */
+int bus_lines_reserve(struct bus_lines *ls);
+/* BUS_SPARE_LINES lines. */
+union bus_line *bus_lines_spare(struct bus_lines *ls);
 
 #endif
