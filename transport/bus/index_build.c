@@ -2,11 +2,10 @@
 /*
  * How: a node cuts evenly, from where its first range begins to where its last
  * ends, into as many lines as memory allows, if that leaves few ranges in lines
- * that have too many.  If not, it takes of several even cuts that are coarser
- * the one with the fewest levels below.  A few ranges (one may be much larger
- * than the others together, or they become smaller and smaller) are cut into
- * lines with as many each, whatever their widths; so are more, if that is
- * better.  No line of any node gets all of its ranges, and so the tree ends.
+ * that have too many.  Otherwise (one range may be much larger than the others
+ * together, or they come in crowds) it cuts by steps, into four lines with as
+ * many ranges each, whatever their widths.  So no line of a node has all of its
+ * ranges, and the tree ends.
  */
 #include "transport/bus/index_build.h"
 
@@ -15,12 +14,6 @@
 /* More than one entry of so many in lines that have too many is uneven: where
  * ranges are spread at random it is one of ten. */
 #define UNEVEN 5
-
-/* Entries for each line of a node that is, at least. */
-#define COARSE 4
-
-/* What a level more for one entry costs, in lines. */
-#define DEEP 2
 
 /* How many may be all of a node with steps. */
 #define FEW (BUS_LINE_ENTRIES * BUS_STEPS_LINES)
@@ -37,9 +30,10 @@ static void set_cut(struct bus_node *node, uint64_t lo, uint64_t hi,
 	node->scale = nr_lines == 1 ? 0 : (uint64_t)((lines + span - 1) / span);
 }
 
-/* One that reaches there from a line before counts for a line, too. */
-uint32_t bus_node_crowded(const struct bus_node *node,
-			  const struct bus_entry *e, uint32_t n)
+/* How many entries would be in a line that has too many?  One that reaches there
+ * from a line before counts for it, too. */
+static uint32_t crowded(const struct bus_node *node, const struct bus_entry *e,
+			uint32_t n)
 {
 	uint64_t at = UINT64_MAX;
 	uint32_t sum = 0, here = 0;
@@ -75,65 +69,6 @@ static void set_steps(struct bus_node *node, const struct bus_entry *e,
 	node->last_step = lines > 3 ? e[n * 3 / lines].base - 1 : UINT64_MAX;
 }
 
-/* Levels below a line with @n entries, if these are cut by steps. */
-static uint32_t levels(uint32_t n)
-{
-	uint32_t sum = 0;
-
-	for (uint32_t most = BUS_LINE_ENTRIES; most < n; most *= 4)
-		sum++;
-	return sum;
-}
-
-uint64_t bus_node_depth(const struct bus_node *node, const struct bus_entry *e,
-			uint32_t n)
-{
-	uint32_t here = 0, begun = 0;
-	uint64_t sum = 0, at = UINT64_MAX;
-
-	for (uint32_t i = 0; i < n; i++) {
-		const uint64_t line = bus_node_at(node, e[i].base);
-
-		if (line != at) {
-			sum += (uint64_t)here * levels(here);
-			here = i &&
-			       bus_node_at(node, bus_entry_last(e[i - 1])) ==
-				       line;
-			begun++;
-		}
-		at = line;
-		here++;
-	}
-	/* With three lines, none has all. */
-	return n > FEW && begun < 3 ? UINT32_MAX * (uint64_t)n
-				    : sum + (uint64_t)here * levels(here);
-}
-
-uint64_t bus_node_cost(const struct bus_node *node, const struct bus_entry *e,
-		       uint32_t n)
-{
-	return DEEP * bus_node_depth(node, e, n) + bus_node_lines(node);
-}
-
-/* The best cut of several. */
-static void cut_coarse(struct bus_node *node, const struct bus_entry *e,
-		       uint32_t n)
-{
-	uint64_t best = (DEEP * (levels(n / BUS_STEPS_LINES) + 1ull) + 1) * n;
-	struct bus_node even = { .tag = BUS_WORD_NODE };
-	uint64_t cost;
-
-	set_steps(node, e, n);
-	for (uint32_t lines = n / COARSE; lines > 3; lines /= 2) {
-		set_cut(&even, e[0].base, bus_entry_last(e[n - 1]), lines);
-		cost = bus_node_cost(&even, e, n);
-		if (cost < best) {
-			best = cost;
-			*node = even;
-		}
-	}
-}
-
 bool bus_node_cut(struct bus_node *node, const struct bus_entry *e, uint32_t n,
 		  uint32_t lines)
 {
@@ -146,9 +81,9 @@ bool bus_node_cut(struct bus_node *node, const struct bus_entry *e, uint32_t n,
 		return true;
 	}
 	set_cut(node, e[0].base, bus_entry_last(e[n - 1]), lines);
-	if (bus_node_crowded(node, e, n) <= n / UNEVEN)
+	if (crowded(node, e, n) <= n / UNEVEN)
 		return true;
-	cut_coarse(node, e, n);
+	set_steps(node, e, n);
 	return false;
 }
 

@@ -24,15 +24,6 @@ bool bus_node_cut(struct bus_node *node, const struct bus_entry *e, uint32_t n,
 		  uint32_t lines);
 int bus_node_fill(struct bus_index *ix, struct bus_node *node,
 		  const struct bus_entry *e, uint32_t n);
-/* Levels that would be below, the sum for all entries; what that and its lines
- * are to cost. */
-uint64_t bus_node_depth(const struct bus_node *node, const struct bus_entry *e,
-			uint32_t n);
-uint64_t bus_node_cost(const struct bus_node *node, const struct bus_entry *e,
-		       uint32_t n);
-/* How many entries would be in a line that has too many? */
-uint32_t bus_node_crowded(const struct bus_node *node,
-			  const struct bus_entry *e, uint32_t n);
 /* Of a line's entries and one more; takes a spare of the lines. */
 #define BUS_SPLIT_ENTRIES (BUS_LINE_ENTRIES + 1)
 void bus_node_split(struct bus_index *ix, struct bus_node *node,

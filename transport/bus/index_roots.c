@@ -5,7 +5,9 @@
  * one part of a window and sparse in another; then there are several, each for
  * a piece of even density.  A piece is cut in two where that makes the ranges
  * most likely, if each piece spreads its own evenly: n log(n / span) is what a
- * piece adds to that.
+ * piece adds to that.  If crowds are left in the pieces, since there are more of
+ * them than pieces may be, and the ranges are not many, the root is one node
+ * with steps.
  *
  * Pieces have lines that are powers of two wide: firmware aligns ranges to
  * their size, so such a line holds whole ranges, and an address finds it by a
@@ -18,6 +20,14 @@
 
 /* Pieces are cut while more than one entry of so many is in one. */
 #define FAIR 64
+
+/* Up to so many the same number of steps for each is better than pieces with
+ * crowds in them: a lookup that finds now one level and now three has each time
+ * foretold the wrong one. */
+#define STEADY 4096
+
+/* What a level more for one entry costs, in lines. */
+#define DEEP 2
 
 /* One line for so many of all entries is what any piece may have. */
 #define SMALL 12
@@ -48,6 +58,38 @@ static void set_shift(struct bus_node *node, uint64_t begins, uint64_t last,
 	node->scale = BIT_ULL(64 - shift);
 }
 
+/* Levels below a line with @n entries, if these are cut by steps. */
+static uint32_t levels(uint32_t n)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t most = BUS_LINE_ENTRIES; most < n; most *= 4)
+		sum++;
+	return sum;
+}
+
+/* The sum for all entries of the levels below. */
+static uint64_t depth(const struct bus_node *node, const struct bus_entry *e,
+		      uint32_t n)
+{
+	uint32_t here = 0;
+	uint64_t sum = 0, at = UINT64_MAX;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const uint64_t line = bus_node_at(node, e[i].base);
+
+		if (line != at) {
+			sum += (uint64_t)here * levels(here);
+			here = i &&
+			       bus_node_at(node, bus_entry_last(e[i - 1])) ==
+				       line;
+		}
+		at = line;
+		here++;
+	}
+	return sum + (uint64_t)here * levels(here);
+}
+
 /* The cheapest of all that have no more lines than @n entries of @all should. */
 static void cut_root(struct bus_node *node, uint64_t begins, uint64_t last,
 		     const struct bus_entry *e, uint32_t n, uint32_t all)
@@ -62,10 +104,10 @@ static void cut_root(struct bus_node *node, uint64_t begins, uint64_t last,
 	while ((last >> shift) - (begins >> shift) >= most)
 		shift++;
 	set_shift(node, begins, last, shift);
-	best = bus_node_cost(node, e, n);
+	best = DEEP * depth(node, e, n) + node->nr_lines;
 	while (shift < 63 && node->nr_lines > 1) {
 		set_shift(&wider, begins, last, ++shift);
-		cost = bus_node_cost(&wider, e, n);
+		cost = DEEP * depth(&wider, e, n) + wider.nr_lines;
 		if (cost <= best) {
 			best = cost;
 			*node = wider;
@@ -77,10 +119,10 @@ static void cut_root(struct bus_node *node, uint64_t begins, uint64_t last,
 
 struct part {
 	uint32_t from, n;
-	uint64_t last;	      /* before the next begins, or of all */
-	uint64_t depth, cost; /* as one piece */
-	uint32_t at;	      /* cut in two best there */
-	double gain;	      /* by it */
+	uint64_t last;	/* before the next begins, or of all */
+	uint64_t depth; /* as one piece */
+	uint32_t at;	/* cut in two best there */
+	double gain;	/* by it */
 };
 
 /* @n that begin from @lo on and before @end. */
@@ -120,43 +162,39 @@ static void look_at(struct part *p, const struct bus_entry *e, uint32_t all)
 	struct bus_node node;
 
 	cut_root(&node, e[p->from].base, p->last, e + p->from, p->n, all);
-	p->depth = bus_node_depth(&node, e + p->from, p->n);
-	p->cost = bus_node_cost(&node, e + p->from, p->n);
+	p->depth = depth(&node, e + p->from, p->n);
 }
 
-/* In order; what they cost. */
+/* In order; the levels below them, as depth(). */
 static uint64_t cut_parts(struct part part[BUS_PIECES],
-			  const struct bus_entry *e, uint32_t n,
-			  uint32_t *nr_parts)
+			  const struct bus_entry *e, uint32_t n, uint32_t *nr)
 {
-	uint32_t nr = 1;
-	uint64_t cost = 0;
 	struct part *worst;
+	uint64_t sum = 0;
 
+	*nr = 1;
 	part[0] = (struct part){ .n = n, .last = bus_entry_last(e[n - 1]) };
 	look_at(&part[0], e, n);
-	for (;;) {
+	for (;; ++*nr) {
 		worst = part;
-		for (unsigned int i = 1; i < nr; i++)
+		for (unsigned int i = 1; i < *nr; i++)
 			if (part[i].depth > worst->depth)
 				worst = &part[i];
-		if (worst->depth <= n / FAIR || nr == BUS_PIECES)
+		if (worst->depth <= n / FAIR || *nr == BUS_PIECES)
 			break;
 		find_cut(worst, e + worst->from);
 		memmove(worst + 1, worst,
-			(size_t)(&part[nr] - worst) * sizeof(*worst));
+			(size_t)(&part[*nr] - worst) * sizeof(*worst));
 		worst[1].from += worst->at;
 		worst[1].n -= worst->at;
 		worst->n = worst->at;
 		worst->last = e[worst[1].from].base - 1;
 		look_at(worst, e, n);
 		look_at(worst + 1, e, n);
-		nr++;
 	}
-	for (unsigned int i = 0; i < nr; i++)
-		cost += part[i].cost;
-	*nr_parts = nr;
-	return cost;
+	for (unsigned int i = 0; i < *nr; i++)
+		sum += part[i].depth;
+	return sum;
 }
 
 /* ---- Roots -------------------------------------------------------------------- */
@@ -203,7 +241,6 @@ static int build_one(struct bus_index *ix, const struct bus_entry *e,
 int bus_roots_build(struct bus_index *ix, const struct bus_entry *e, uint32_t n)
 {
 	struct part part[BUS_PIECES];
-	uint64_t cost;
 	uint32_t nr;
 	int err;
 
@@ -211,10 +248,7 @@ int bus_roots_build(struct bus_index *ix, const struct bus_entry *e, uint32_t n)
 	ix->built = n;
 	if (bus_node_cut(&ix->root[0], e, n, BUS_ROOT_LINES(n)))
 		return build_one(ix, e, n);
-	/* To find the piece costs, too; and a few are better found in as many
-	 * steps each than in more or less. */
-	cost = cut_parts(part, e, n, &nr) + n / 2;
-	if (cost > bus_node_cost(&ix->root[0], e, n))
+	if (cut_parts(part, e, n, &nr) > n / FAIR && n <= STEADY)
 		return build_one(ix, e, n);
 	ix->nr_roots = nr;
 	ix->lo = e[0].base;
