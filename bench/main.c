@@ -32,30 +32,46 @@ static const struct {
 
 #define NR_BENCHES (sizeof(benches) / sizeof(benches[0]))
 
+/* The floor is always there. */
+#define STRUCTURES                                                             \
+	"pciring, linear, sorted, rbtree, btree, eytzinger,\n"                 \
+	"                    stree, pagemap, mutex, rwlock\n"
+
 static void help(FILE *out)
 {
-	fprintf(out, "usage: " PROGRAM " MEASUREMENT [--json] [--quick]"
-		     " [OPTION VALUE]...\n\n");
+	fputs("usage: " PROGRAM " MEASUREMENT [--json] [--quick]"
+	      " [OPTION VALUE]...\n\n",
+	      out);
 	for (size_t i = 0; i < NR_BENCHES; i++)
 		fprintf(out, "  %-8s %s\n", benches[i].name, benches[i].help);
-	fprintf(out,
-		"  %-8s all of them\n\n"
-		"  --json   one JSON object a line\n"
-		"  --quick  only look if it works\n"
-		"  --structure, --layout, --pattern, --mode, --n LIST\n"
-		"           bus: only these, or so many ranges\n"
-		"  --rounds N, --ranges FILE\n"
-		"           bus: of each figure; what the layout of a host"
-		" is\n"
-		"  --functions N, --machines N\n"
-		"           scale: only so many, of up to 4096 and 64\n"
-		"  --help, --version\n\n"
-		"Exits with 1 if a bound that a measurement has is not"
-		" kept (ring, bus, scale: not\njudged with --quick), with 2 if "
-		"something "
-		"could not be"
-		" measured.\n",
-		"all");
+	fputs("  all      one after the other\n\n"
+	      "  --json   one JSON object a line, not a table\n"
+	      "  --quick  few sizes and rounds: only look if it works\n"
+	      "  --help, --version\n\n"
+	      "bus (LIST: with commas between, all if not given):\n"
+	      "  --structure LIST  " STRUCTURES "  --layout LIST     "
+	      "random, dense, host, pio\n"
+	      "  --pattern LIST    uniform, zipf, hot-8, same, sequential,"
+	      " miss\n"
+	      "  --mode LIST       latency, throughput, batch, build, insert,"
+	      " remove, move,\n"
+	      "                    memory, readers\n"
+	      "  --n LIST          so many ranges, up to 1048576\n"
+	      "  --rounds N        of each figure, up to 31\n"
+	      "  --ranges FILE     what the layout host is: START-END a line,"
+	      " in hex, as in\n"
+	      "                    /proc/iomem\n\n"
+	      "scale:\n"
+	      "  --functions N     so many only, up to 4096\n"
+	      "  --machines N      that have them, up to 64\n\n"
+	      "Exit status:\n"
+	      "  0  measured\n"
+	      "  1  measured, and a bound was not kept (with --quick ring, bus"
+	      " and scale\n"
+	      "     do not judge)\n"
+	      "  2  something could not be measured, or the command line is"
+	      " wrong\n",
+	      out);
 }
 
 static int usage(const char *what)

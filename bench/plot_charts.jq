@@ -23,7 +23,7 @@ def chart($all; $title; $more; $height; $panels): {
 def across: [[0.08, 0.245, 0.15, 0.80], [0.405, 0.57, 0.15, 0.80],
 	[0.73, 0.895, 0.15, 0.80]];
 def in_a_row: to_entries | map(.value + { box: across[.key] });
-def one_box: [0.075, 0.86, 0.13, 0.84];
+def one_box: [0.085, 0.86, 0.13, 0.84];
 # Rows of one height, however many; room for a title above, a scale below.
 def bar_height: 26 * length + 125;
 def bar_box($left): (26 * length + 125) as $h |
@@ -91,8 +91,10 @@ def bus_ratio: . as $all | of("bus") | uniform("latency") |
 				[., target_ratio]))]) }]) }
 	end;
 
+# Means over a bus that fills or empties; others are of one that stays as full.
+def one_by_one: .pattern | among(["grow", "shrink"]);
 def per_size($modes): . as $all | of("bus") | rivals as $names |
-	at_random as $bus |
+	(at_random | map(select(one_by_one | not))) as $bus |
 	[$modes[] | . as $m | $bus | map(select(.mode == $m.mode)) |
 		([.[].n] | unique) as $sizes | select($sizes | length > 1) |
 		{ title: $m.title, xlabel: "ranges", ylabel: $m.ylabel,

@@ -3,7 +3,8 @@
 # report.jq - the report as data: a list of blocks, in the order of the page
 #
 # A block has one of h2, h3, p, plot (a chart's name), or table: { head, rows }.
-# A cell is text or { text, class }.  `word` and **word** are as in Markdown.
+# A cell is text or { text, class }; a table with open is never folded.  `word`
+# and **word** are as in Markdown.
 include "plot";
 include "plot_charts";
 include "report_scale";
@@ -58,14 +59,19 @@ def exact: if . != null and fabs < 10 then (. * 1000 | round) / 1000 | tostring
 def limit_text: (if .least then "at least " else "at most " end) +
 	"\(.limit) \(.unit)";
 def target_blocks: { h2: "Targets" },
-	p("Each target was set before the code was written. Most are ratios " +
+	p("What the project asks of itself. Most targets are ratios " +
 	"to something measured in the same rounds, so that they mean the " +
 	"same on another machine; those in ns or bytes are not, and a " +
-	"slow or a busy machine may miss them."),
+	"slow or a busy machine may miss them. What is measured here is " +
+	"the worst of all sizes and layouts that a target is about. " +
+	"**spread**: ranges far from each other (layout *random*); " +
+	"**packed**: side by side, large ones beside small ones " +
+	"(layouts *dense* and *host*)."),
 	(targets | (map(verdict) | group_by(.) | map("\(length) \(.[0])") |
 		join(", ")) as $sum |
 	p("**" + $sum + "**."),
-	{ table: { head: ["measurement", "what", "target", "measured", ""],
+	{ table: { open: true,
+	head: ["measurement", "what", "target", "measured", ""],
 	rows: map([.bench, .claim, limit_text, (.value | exact),
 		(verdict | { text: ., class: gsub(" "; "-") })]) } });
 
@@ -75,8 +81,10 @@ def ending: if .status == 0 then "measured"
 	elif .status == 124 then "stopped: it took too long"
 	else "could not be measured (status \(.status))" end;
 def known: ["bus", "ring", "irq", "proxy", "scale"];
-def ran($name): . as $all | (of("run") | map(select(.name == $name)) | last) as
-	$run | ($all | of($name) | length) as $n |
+# A measurement may be made in several parts.
+def ran($name): . as $all | (of("run") | map(select(.name == $name)) |
+	if . == [] then null else last + { status: (map(.status) | max),
+		seconds: (map(.seconds) | add) } end) as $run | ($all | of($name) | length) as $n |
 	if $n == 0 then "no figures" + if $run then ": " + ($run | ending)
 		else ": it was not run" end
 	else ($run | if . then (if .status > 1 and .status != 124 then
@@ -85,7 +93,7 @@ def ran($name): . as $all | (of("run") | map(select(.name == $name)) | last) as
 def missing($name): select(of($name) == []) |
 	p("**Not measured.** There are " + ran($name) + ".");
 def ran_blocks: . as $all | { h2: "What was measured" },
-	p("The quick form looks at less and repeats less; where it says so, " +
+	p("The short form looks at less and repeats less; where it says so, " +
 	"take the figures for a first look."),
 	{ table: { head: ["measurement", "question", "this time"], rows: [
 	["bus", "How fast is the handler of an address found, among up to a million?"],
@@ -96,11 +104,17 @@ def ran_blocks: . as $all | { h2: "What was measured" },
 	map(. + [.[0] as $n | $all | ran($n)]) } };
 
 def layouts: ["random", "dense", "host", "pio"];
-def layout_text: { random: ("**random**: sizes and places at random, " +
-	"every size a power of two and every place a multiple of it, as PCI " +
-	"has it."), dense: "**dense**: packed as firmware packs BARs, one after the other.",
-	host: ("**host**: as the ranges of a real machine lie, and as often " +
-	"over as it takes."), pio: "**pio**: I/O ports, of which there are 65536." };
+def layout_text: { random: ("**random**: BARs of devices as servers have " +
+	"them, each anywhere in 64 TiB. Every size is a power of two, and " +
+	"every place a multiple of it, as PCI has it. Hardly any has a " +
+	"neighbour."), dense: ("**dense**: the same devices, packed as " +
+	"firmware does it: up to eight functions behind a bridge, their BARs " +
+	"side by side, the biggest first, and the next bridge's behind them. " +
+	"Most have neighbours of very different sizes."),
+	host: ("**host**: where the ranges of one machine lie, read from its " +
+	"`/proc/iomem`, and that as often over as it takes."),
+	pio: ("**pio**: I/O ports, of which there are 65536. The floor here " +
+	"is a table with an entry for each port.") };
 
 def bus_blocks: . as $all | { h2: "bus: from an address to its handler" },
 	p("When a guest touches a register of a device, the service is " +
@@ -140,8 +154,12 @@ def bus_blocks: . as $all | { h2: "bus: from an address to its handler" },
 		pivot(["pattern", "mode", "structure"];
 			[.pattern, .mode, .structure]; .ns)),
 	{ plot: "bus-change" },
-	{ h3: "Changing it: ns for one, the others being there" },
-	(map(select(.mode | among(["insert", "remove", "move"]))) | at_random |
+	(["insert", "remove", "move"][] as $mode |
+		{ h3: "To \($mode) one, the others being there, ns" },
+		(map(select(.mode == $mode and (one_by_one | not))) |
+			at_random | pivot(["structure"]; [.structure]; .ns))),
+	(map(select(one_by_one)) | at_random | select(length > 0) |
+		{ h3: "All one by one, from none and to none, ns for each" },
 		pivot(["what", "structure"]; [.mode, .structure]; .ns)),
 	{ h3: "Building it at once, ms" },
 	(map(select(.mode == "build")) | at_random |
@@ -152,7 +170,15 @@ def bus_blocks: . as $all | { h2: "bus: from an address to its handler" },
 		pivot(["structure"]; [.structure]; .bytes)),
 	(map(select(.mode | among(["churn", "readers"]))) | at_random | select(length > 0) |
 		{ h3: "Readers while a writer changes it all the time, ns a look-up" },
-		pivot(["structure"]; [.structure]; .ns)));
+		p("One thread looks up, another one on another CPU takes a range " +
+		"out and puts it back all the time. `rcu` is the bus for several " +
+		"readers, whose look-ups wait for nobody; `mutex` and `rwlock` " +
+		"are the bus of one owner behind a lock. An empty cell: reader " +
+		"and writer did not run at the same time."),
+		pivot(["structure"]; [.structure]; .ns),
+		(map(select(.changes_s)) | select(length > 0) |
+			{ h3: "And the writer's changes a second meanwhile" },
+			pivot(["structure"]; [.structure]; .changes_s))));
 
 def ring_blocks: { h2: "ring: from one core to another" },
 	p("The virtual machine runs in one process and on one core, its " +
@@ -188,7 +214,8 @@ def irq_blocks: { h2: "irq: an interrupt on its way out" },
 	"message vectors or a shared wire, the routing of the machine. Where " +
 	"it ends is the sink: `none` (it is only remembered), `callback` (a " +
 	"function is called), `ring` (a message to the virtual machine's " +
-	"process), `eventfd` (a system call, which wakes somebody), `kvm`. " +
+	"process), `eventfd` (a system call, which wakes somebody), `kvm` (a " +
+	"system call, by which the kernel gives it to a guest). " +
 	"Beside each the same moment's cost of a bare enqueue, the least that " +
 	"a message to another process takes."),
 	missing("irq"),

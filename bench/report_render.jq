@@ -15,14 +15,19 @@ def cell: if type == "object" then
 		"<td class=\"\(.class)\">\(text | escaped)</td>"
 	elif number then "<td class=\"n\">\(text | escaped)</td>"
 	else "<td>\(text | marked)</td>" end;
-def table: (.head[0] != "") as $ours | (.rows | length > 24) as $long |
+def long: (.rows | length > 24) and (.open | not);
+def table: (.head[0] != "") as $ours | long as $long |
+	# Above numbers a head stands where they do.
+	([range(.head | length) as $i | [.rows[][$i] | select(text != "")] |
+		length > 0 and all(type != "object" and number)]) as $numbers |
 	# What is long is for those who look for something in it.
 	(if $long then "<details><summary>all \(.rows | length) figures" +
 		"</summary>" else empty end),
 	"<div class=\"wide\"><table\(if $ours then "" else
 		" class=\"facts\"" end)>",
-	(if any(.head[]; . != "") then "<thead><tr>" + (.head | map(
-		"<th>\(escaped)</th>") | join("")) + "</tr></thead>"
+	(if any(.head[]; . != "") then "<thead><tr>" + (.head | to_entries |
+		map("<th\(if $numbers[.key] then " class=\"n\"" else "" end)>" +
+			"\(.value | escaped)</th>") | join("")) + "</tr></thead>"
 	else empty end),
 	"<tbody>",
 	(.rows[] | "<tr" + (if $ours and any(.[]; . == "pciring") then " class=\"ours\""
@@ -39,7 +44,7 @@ def style: "body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;" +
 	"table{border-collapse:collapse;font-size:.88rem;margin:.8rem 0}" +
 	"th,td{padding:.22rem .7rem;border-bottom:1px solid #e2e2e2;" +
 	"text-align:left;vertical-align:top}th{background:#f3f5f8}" +
-	"td.n{text-align:right;font-variant-numeric:tabular-nums;" +
+	"td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;" +
 	"white-space:nowrap}.facts td.n{text-align:left}tr.ours td{font-weight:600;background:#eef4fb}" +
 	".met,.missed,.not-measured{white-space:nowrap}" +
 	".met{color:#0a6b2d;font-weight:600}.missed{color:#fff;" +
@@ -76,7 +81,7 @@ def markdown: results |
 	if .h2 then "\n### \(.h2)\n"
 	elif .h3 then "\n#### \(.h3)\n"
 	elif .p then "\(.p)\n"
-	elif .table and (.table.rows | length > 24) then
+	elif .table and (.table | long) then
 		"(\(.table.rows | length) more figures are in the report.)\n"
 	elif .table then .table | (.head | row),
 		"|" + (.head | map("--|") | join("")), (.rows[] | row), ""

@@ -12,9 +12,18 @@ def at_least($bench; $claim; $limit; $unit; value):
 	at_most($bench; $claim; $limit; $unit; value) + { least: true };
 
 def shipped: of("bus") | map(select(.structure == "pciring"));
+# How ranges lie decides much: far from each other, or packed behind bridges.
+def groups: [{ name: "spread", layouts: ["random"] },
+	{ name: "packed", layouts: ["dense", "host"] }][];
+def lies($group): select(.layout | among($group.layouts));
 def pci: select(.layout | among(["random", "dense"]));
-def ratio_of($from; $to): shipped | uniform("latency")[] | pci |
-	select(.n >= $from and .n <= $to) | .ratio;
+def hits($what; $limit; $from; $to): groups as $group |
+	at_most("bus"; "hits, \($what), \($group.name)"; $limit;
+		"times the floor"; shipped | uniform("latency")[] |
+		lies($group) | select(.n >= $from and .n <= $to) | .ratio);
+# One by one from none, or to none, is asked beside a bus that stays as full.
+def changed($all): shipped[] | select(.mode | among(["insert", "remove",
+	"move"])) | select((.pattern | among(["grow", "shrink"])) == $all) | .ns;
 def build_ms: .ns / 1e6;
 
 # A figure through that of a like one, which has the other mode or structure.
@@ -22,23 +31,20 @@ def over(pick; like): . as $all | pick | . as $f | $all[] |
 	select(.n == $f.n and .layout == $f.layout and like) | $f.ns / .ns;
 
 def bus_targets: [
-	at_most("bus"; "hits, up to 512 ranges"; 1.75; "times the floor";
-		ratio_of(0; 512)),
-	at_most("bus"; "hits, 4096 ranges"; 2.1; "times the floor";
-		ratio_of(513; 4096)),
-	at_most("bus"; "hits, 65536 ranges (up to 262144)"; 2;
-		"times the floor"; ratio_of(4097; 262144)),
-	at_most("bus"; "hits, 1048576 ranges"; 1.2; "times the floor";
-		ratio_of(262145; 1048576)),
+	hits("up to 512 ranges"; 1.75; 0; 512),
+	hits("4096 ranges"; 2.1; 513; 4096),
+	hits("65536 ranges (up to 262144)"; 2; 4097; 262144),
+	hits("1048576 ranges"; 1.2; 262145; 1048576),
 	at_most("bus"; "batches of 16, 1048576 ranges"; 0.2;
 		"times the floor of single look-ups";
 		of("bus") | over(shipped | uniform("batch")[] | pci |
 			select(.n >= 1048576); .structure == "floor" and
 			.mode == "latency" and .pattern == "uniform")),
-	at_most("bus"; "hits in a hot set of 8, at every size"; 2;
-		"times the floor of 8 ranges";
-		shipped[] | select(.mode == "latency" and
-			.pattern == "hot-8") | .ratio_floor8 // empty),
+	(groups as $group |
+	at_most("bus"; "hits in a hot set of 8, at every size, \($group.name)";
+		2; "times the floor of 8 ranges";
+		shipped[] | lies($group) | select(.mode == "latency" and
+			.pattern == "hot-8") | .ratio_floor8 // empty)),
 	at_most("bus"; "misses, at every size"; 1; "times a hit";
 		shipped | over(.[] | select(.mode == "latency" and
 			.pattern == "miss"); .mode == "latency" and
@@ -46,15 +52,17 @@ def bus_targets: [
 	at_most("bus"; "hits among I/O ports"; 1.75; "times one load";
 		shipped | uniform("latency")[] | select(.layout == "pio") |
 		.ratio),
-	at_most("bus"; "insert, remove or move one, at every size"; 200; "ns";
-		shipped[] | select(.mode | among(["insert", "remove",
-			"move"])) | .ns),
+	at_most("bus"; "insert, remove or move one of many, at every size";
+		200; "ns"; changed(false)),
+	at_most("bus"; "insert all one by one, remove all, at every size";
+		200; "ns each"; changed(true)),
 	at_most("bus"; "build of 65536 ranges at once"; 15; "ms";
 		shipped[] | select(.mode == "build" and .n == 65536) |
 		build_ms),
-	at_most("bus"; "memory a range, from 512 ranges on"; 64; "bytes";
-		shipped[] | select(.mode == "memory" and .n >= 512 and
-			.layout != "pio") | .bytes)];
+	(groups as $group |
+	at_most("bus"; "memory a range, from 512 ranges on, \($group.name)";
+		64; "bytes"; shipped[] | lies($group) |
+		select(.mode == "memory" and .n >= 512) | .bytes))];
 
 def one_way($path): ring_place | map(select(.path == $path and
 	(.what | test("bare") | not)) | .mmsg_s) | max;
