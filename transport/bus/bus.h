@@ -10,11 +10,13 @@
  * Straddle  an access that does not lie wholly inside one range meets nothing
  *           (reads all-ones, write dropped): PCI devices do not see accesses
  *           that cross their decoded range
- * Cost      a lookup reads one cache line of the index, seldom a second; in the
- *           16-bit space one entry of a table, whatever there is.  Sizes
- *           that are no power of two take a look at the range besides.  A range
- *           that is large beside its neighbours takes a line for each few of
- *           those that would fit in its place: it comes and goes in that time
+ * Cost      a lookup reads one cache line of the index, seldom a second; where
+ *           ranges are dense here and sparse there, one for each fourfold of
+ *           them.  In the 16-bit space it reads one entry of a table, whatever
+ *           there is.  Sizes that are no power of two take a look at the range
+ *           besides.  A range that is large beside its neighbours takes a line
+ *           for each few of those that would fit in its place, and so long to
+ *           come and to go
  * Threads   one owner; no lock and no atomic.  bus_rcu.h for several readers
  * Memory    ranges are the caller's and must stay while inserted; the index
  *           is owned: some 40 bytes a range, and 1 MiB of addresses, of which

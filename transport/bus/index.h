@@ -6,8 +6,10 @@
  * node cuts what lies between its ranges into *lines* of equal width, about
  * one for every two ranges.  A line is a cache line.  It holds the entries of
  * up to four ranges that touch its width or, where there are more, a node that
- * cuts on: where ranges are denser than elsewhere, and in one line of twenty
- * where they are spread evenly.
+ * cuts on, by *steps*: four lines with as many ranges each.  That is so in one
+ * line of twenty where ranges are spread evenly.  Where their density varies,
+ * there are several roots, *pieces* of the space; where it varies too much for
+ * that, the root has steps.
  *
  * Entry     {base, word}: the word is the range's address, the logarithm of its
  *           size (or that it has none) and which ops it has, so that a
@@ -53,10 +55,10 @@ struct bus_entry {
 
 struct bus_node {
 	union {
+		/* Even: what comes before lo is in the first line; scale is
+		 * lines of an address, times 2^64. */
 		struct {
-			uint64_t
-				lo; /* what comes before is in the first line */
-			uint64_t scale; /* lines of an address, times 2^64 */
+			uint64_t lo, scale;
 		};
 		uint64_t step[2];
 	};
