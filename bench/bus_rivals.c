@@ -9,7 +9,7 @@ const struct bus_structure *bus_structures[] = {
 	&bus_floor_structure, /* the first */
 	&bus_pciring,	      &bus_linear,    &bus_sorted, &bus_rbtree,
 	&bus_btree,	      &bus_eytzinger, &bus_stree,  &bus_pagemap,
-	&bus_mutex,	      &bus_rwlock,    NULL,
+	&bus_granule,	      &bus_mutex,     &bus_rwlock, NULL,
 };
 
 static int by_base(const void *a, const void *b)

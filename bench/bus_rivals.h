@@ -17,6 +17,7 @@ extern const struct bus_structure bus_stree, bus_stree_scalar;
 extern const struct bus_structure bus_rbtree;
 extern const struct bus_structure bus_btree;
 extern const struct bus_structure bus_pagemap;
+extern const struct bus_structure bus_granule;
 extern const struct bus_structure bus_mutex, bus_rwlock; /* bus_locked.c */
 
 /* The items of @r, by their bases. */

@@ -42,8 +42,8 @@ fi
 ends measures_part_of_it 0 --quick --json --rounds 1 --n 8,64 \
 	--layout random,dense --pattern uniform,miss \
 	--mode latency,throughput,batch,insert,remove,move,build,memory
-all='["btree", "eytzinger", "floor", "linear", "mutex", "pagemap", "pciring",
-      "rbtree", "rwlock", "sorted", "stree"]'
+all='["btree", "eytzinger", "floor", "granule", "linear", "mutex", "pagemap",
+      "pciring", "rbtree", "rwlock", "sorted", "stree"]'
 holds writes_json_lines_with_the_promised_keys \
 	'all(.bench == "bus" and
 	 ([.structure, .layout, .pattern, .mode, .cpu] |

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #define SLAB_LINES 32
+#define SLAB_MOST  ((uint32_t)(HUGE_PAGE / BUS_LINE_BYTES))
 #define HUGE_PAGE  ((size_t)2 << 20)
 
 struct bus_slab {
@@ -42,10 +43,21 @@ static union bus_line *get_many(struct bus_lines *ls, uint32_t n)
 	return l;
 }
 
+/* The larger all is the larger are they, until they are a huge page: without
+ * one a lookup in a large index waits for the page table as well. */
+static uint32_t slab_lines(const struct bus_lines *ls)
+{
+	const size_t lines = ls->bytes / BUS_LINE_BYTES / 8;
+
+	if (lines < SLAB_LINES)
+		return SLAB_LINES;
+	return lines < SLAB_MOST ? (uint32_t)lines : SLAB_MOST;
+}
+
 static int add_slab(struct bus_lines *ls)
 {
-	struct bus_slab *s =
-		aligned_alloc(BUS_LINE_BYTES, SLAB_LINES * BUS_LINE_BYTES);
+	const uint32_t n = slab_lines(ls);
+	struct bus_slab *s = (struct bus_slab *)get_many(ls, n);
 
 	if (!s)
 		return -ENOMEM;
@@ -55,8 +67,7 @@ static int add_slab(struct bus_lines *ls)
 	s->next = ls->slabs;
 	ls->slabs = s;
 	ls->next = line_behind(s, 1);
-	ls->left = SLAB_LINES - 1;
-	ls->bytes += SLAB_LINES * BUS_LINE_BYTES;
+	ls->left = n - 1;
 	return 0;
 }
 
