@@ -232,19 +232,33 @@ static void start_function(struct scale_vm *vm, struct scale_function *f,
 	start_device(vm, f, l, bar[l->notify_bar]);
 }
 
-/* When all are there: a service may have fewer windows than functions. */
-static void find_postable(struct scale_vm *vm)
+static bool may_post_all(struct scale_vm *vm)
 {
 	struct pciring_access a = { .space = PCIRING_SPACE_MMIO,
 				    .size = 2,
 				    .write = 1 };
+	bool all = !vm->err;
 
-	vm->postable = !vm->err;
 	for (unsigned int i = 0; i < vm->nr && !vm->err; i++) {
 		a.address = vm->function[i].doorbell;
 		vm->function[i].postable = pciring_may_post(vm->link, &a);
-		vm->postable &= vm->function[i].postable;
+		all &= vm->function[i].postable;
 	}
+	return all;
+}
+
+/*
+ * When all are there: a service may have fewer windows than functions.  It
+ * tells them some accesses after the last BAR was placed, the later the more
+ * functions there are; a guest that goes on to use its disks makes these.
+ */
+static void find_postable(struct scale_vm *vm)
+{
+	const unsigned int settle = vm->nr / 16;
+
+	for (unsigned int i = 0; i < settle; i++)
+		scale_read(vm, 0, &vm->function[i]);
+	vm->postable = may_post_all(vm);
 }
 
 /* ---- Disks ------------------------------------------------------------- */
