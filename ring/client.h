@@ -23,6 +23,7 @@ struct client_lane {
 	bool read;
 	atomic_bool leave; /* called away; set by anybody */
 	uint16_t patience; /* 1/16 pauses before the first look, see spin */
+	uint8_t in_time;   /* first looks in a row that were, up to a limit */
 };
 
 struct pciring {

@@ -6,7 +6,9 @@
  * Question and answer are on one line, and a look takes it: one that comes after
  * the service read the question and before it wrote the answer makes the service
  * fetch the line again, which costs half a round trip.  So the first look comes
- * about when the last answers came; later is cheap, earlier is not.
+ * about when the last answers came; later is cheap, earlier is not.  After a
+ * burst, which answers late, many looks in a row are in time: then each some of
+ * them it gets sooner twice as fast.
  *
  * A lane waits in three steps: it spins without a clock for a while, longer than
  * a loop that polls takes to answer; then it looks at the clock now and then
@@ -33,8 +35,11 @@
 /* Looks at the ring between two looks at the clock. */
 #define SPIN_BATCH     64
 /* A first look that came too early is later the next time by PATIENCE_UP, one
- * that came late enough sooner by 1; in parts of a pause. */
+ * that came late enough sooner by 1, twice that for each PATIENCE_ROW of them in
+ * a row, a pause at most; in parts of a pause.  So from the most there can be it
+ * is 80 answers to none at all. */
 #define PATIENCE_PAUSE 16u
+#define PATIENCE_ROW   16u
 #define PATIENCE_UP    4u
 #define PATIENCE_MAX   (32 * PATIENCE_PAUSE)
 /* Answers to older accesses that one look throws away: a ring full. */
@@ -61,6 +66,16 @@ static bool answered(struct pciring *p, unsigned int lane, uint32_t seq,
 	return false;
 }
 
+/* Sooner the next time. */
+static void less_patience(struct client_lane *l)
+{
+	const unsigned int step = 1u << l->in_time / PATIENCE_ROW;
+
+	l->patience -= RTE_MIN(step, l->patience);
+	if (step < PATIENCE_PAUSE)
+		l->in_time++;
+}
+
 /* The first look, at its time. */
 static bool look_in_time(struct pciring *p, unsigned int lane,
 			 struct msg_completion *c)
@@ -70,9 +85,10 @@ static bool look_in_time(struct pciring *p, unsigned int lane,
 	for (unsigned int i = l->patience / PATIENCE_PAUSE; i; i--)
 		rte_pause();
 	if (likely(answered(p, lane, l->seq, c))) {
-		l->patience -= l->patience > 0;
+		less_patience(l);
 		return true;
 	}
+	l->in_time = 0;
 	if (l->patience < PATIENCE_MAX)
 		l->patience += PATIENCE_UP;
 	return false;

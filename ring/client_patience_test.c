@@ -52,19 +52,48 @@ static void a_look_too_early_is_later_the_next_time_to_a_limit(void **state)
 	assert_int_equal(p->lane[1].patience, 0);
 }
 
-static void a_look_in_time_is_sooner_the_next_time_to_none_at_all(void **state)
+/* An access whose answer is there when it is first looked for. */
+static void answer_in_time(void)
 {
 	struct seg_lane *s = p->ch.lane[0].shared;
 
+	assert_int_equal(pciring_access_begin(p, 0, &question), 0);
+	while (atomic_load(&s->answer) != p->lane[0].seq)
+		poll(NULL, 0, 1);
+	assert_int_equal(pciring_access_collect(p, 0, &question), 0);
+}
+
+static void a_look_in_time_is_sooner_the_next_time_to_none_at_all(void **state)
+{
 	(void)state;
-	p->lane[0].patience = 2 * A_PAUSE;
-	for (int left = 2 * A_PAUSE; left > -3; left--) {
+	p->lane[0].patience = A_PAUSE;
+	for (int left = A_PAUSE; left > -3; left--) {
 		assert_int_equal(p->lane[0].patience, left > 0 ? left : 0);
-		assert_int_equal(pciring_access_begin(p, 0, &question), 0);
-		while (atomic_load(&s->answer) != p->lane[0].seq)
-			poll(NULL, 0, 1);
-		assert_int_equal(pciring_access_collect(p, 0, &question), 0);
+		answer_in_time();
 	}
+}
+
+/* A burst is answered late; what comes after it does not wait for that. */
+static void what_a_burst_left_is_gone_after_some_answers(void **state)
+{
+	unsigned int n = 0;
+
+	(void)state;
+	p->lane[0].patience = 32 * A_PAUSE;
+	for (; p->lane[0].patience; n++) {
+		assert_true(n < 100);
+		answer_in_time();
+	}
+	/* Nor is one that is too early then too late the next time. */
+	service.deaf = true;
+	assert_int_equal(pciring_access_begin(p, 0, &question), 0);
+	pciring_call_away(p, 0);
+	assert_int_equal(pciring_access_collect(p, 0, &question), -EINTR);
+	service.deaf = false;
+	p->lane[0].patience = A_PAUSE;
+	assert_int_equal(pciring_access_collect(p, 0, &question), 0);
+	answer_in_time();
+	assert_in_range(p->lane[0].patience, A_PAUSE - 2, A_PAUSE + 4);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, end)
@@ -74,6 +103,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_look_too_early_is_later_the_next_time_to_a_limit),
 		TEST(a_look_in_time_is_sooner_the_next_time_to_none_at_all),
+		TEST(what_a_burst_left_is_gone_after_some_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
