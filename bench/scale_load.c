@@ -17,10 +17,10 @@
 
 #define LANES	   8 /* of a machine, as long as all have 64 at most */
 #define ALL_LANES  64
-#define KICKS	   64 /* to a machine before it is the next one's turn */
-#define INTERRUPTS 64 /* taken of one machine before the next */
-#define REFILL	   64 /* functions, between two samples */
-#define WARM_UP	   100
+#define KICKS	   64  /* to a machine before it is the next one's turn */
+#define INTERRUPTS 64  /* taken of one machine before the next */
+#define REFILL	   64  /* functions, between two samples */
+#define WARM_UP	   100 /* accesses of a lane: it learns when answers come */
 #define PATIENCE   5000000000ull /* ns without any progress */
 #define FLOOD	   32		 /* kicks for nothing */
 
@@ -382,10 +382,11 @@ int scale_latency(struct scale_load *l, bool trips, bool busy, uint64_t *ns,
 {
 	struct scale_vm *vm = l->vm;
 	struct scale_function *f = &vm->function[vm->nr / 2];
+	const unsigned int warm_up = WARM_UP * (busy ? 1 : l->lanes);
 
 	scale_want_interrupts(vm, false);
 	scale_want_interrupt(f, true);
-	for (unsigned int i = 0; i < WARM_UP + n && !failed(l); i++) {
+	for (unsigned int i = 0; i < warm_up + n && !failed(l); i++) {
 		/* Any: how far a line travels depends on its address. */
 		const unsigned int lane = i % l->lanes;
 		uint64_t begin;
@@ -398,8 +399,8 @@ int scale_latency(struct scale_load *l, bool trips, bool busy, uint64_t *ns,
 		else
 			scale_read(vm, lane, f);
 		begin = bench_ticks() - begin;
-		if (i >= WARM_UP)
-			ns[i - WARM_UP] =
+		if (i >= warm_up)
+			ns[i - warm_up] =
 				(uint64_t)((double)begin * l->ns_per_tick);
 	}
 	scale_want_interrupts(vm, false);

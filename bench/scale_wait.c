@@ -4,8 +4,8 @@
  * time, their loops on the same CPU; the one that is not measured is stopped.
  * Each round measures the first and the second idle, so that what disturbs the
  * machine disturbs both; a ratio is the median of the rounds', each of medians.
- * Rounds of the busy one come last: lanes that carried many kicks are slower
- * for a while afterwards, which is no idle function's doing.
+ * Rounds of the busy one come last: a lane that was answered late first looks
+ * late for some more answers, which is no idle function's doing.
  *
  * Busy: before each sample some of the others, in turn, are given requests; the
  * sample is taken while they are served.  What the generator itself does for
