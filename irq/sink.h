@@ -21,13 +21,15 @@ struct channel;
  * Messages, the level of a line (pin: its GSI), and routes of I/O APIC pins.
  * All share one ring, so they arrive in the order in which they were sent.
  * What finds it full is refused and kept by whoever sent it: a bank, a line,
- * an I/O APIC.
+ * an I/O APIC.  Lines and pins are few; of a message it is told whose it was.
  */
 
 struct sink_ring {
 	struct irq_stage stage;
 	struct channel *channel; /* borrowed */
 	bool backlog; /* the ring was full: flush all when it has room */
+	/* A message of @requester_id is kept; or NULL. */
+	void (*refused)(struct sink_ring *s, uint16_t requester_id);
 };
 void sink_ring_init(struct sink_ring *s, struct channel *channel);
 

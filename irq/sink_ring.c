@@ -39,6 +39,13 @@ static bool put_odd(struct sink_ring *s, const struct msi_message *m)
 	return put(s, (const void *)&even);
 }
 
+static enum irq_result refuse(struct sink_ring *s, const struct msi_message *m)
+{
+	if (s->refused)
+		s->refused(s, m->requester_id);
+	return IRQ_REFUSED;
+}
+
 static enum irq_result sink_ring_send(struct irq_stage *stage,
 				      const struct msi_message *m)
 {
@@ -47,7 +54,7 @@ static enum irq_result sink_ring_send(struct irq_stage *stage,
 	if (!(likely(MSG_IRQ_TYPE(m->vector) == PCIRING_IRQ_TYPE_MSI)
 		      ? put(s, (const void *)m)
 		      : put_odd(s, m)))
-		return IRQ_REFUSED;
+		return refuse(s, m);
 	stage->count.fired++;
 	return IRQ_QUEUED;
 }

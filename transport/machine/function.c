@@ -159,6 +159,30 @@ static void function_unbind_all(struct function *f)
 	sink_line_mask(&f->intx, false);
 }
 
+void function_keep(struct function *f)
+{
+	struct link *l = f->link;
+
+	if (f->from_kept)
+		return;
+	f->next_kept = NULL;
+	f->from_kept = l->kept_tail;
+	*l->kept_tail = f;
+	l->kept_tail = &f->next_kept;
+}
+
+static void function_unkeep(struct function *f)
+{
+	if (!f->from_kept)
+		return;
+	*f->from_kept = f->next_kept;
+	if (f->next_kept)
+		f->next_kept->from_kept = f->from_kept;
+	else
+		f->link->kept_tail = f->from_kept;
+	f->from_kept = NULL;
+}
+
 void function_leave(struct function *f)
 {
 	virtio_quiesce(&f->vp.virtio);
@@ -171,11 +195,13 @@ void function_leave(struct function *f)
 	function_unbind_all(f);
 	irq_source_connect(&f->vp.func.intx,
 			   pci_root_line(f->vp.func.root, &f->vp.func));
+	function_unkeep(f);
 	f->link = NULL;
 }
 
 void function_flush(struct function *f)
 {
+	function_unkeep(f);
 	msi_bank_flush(function_bank(f));
 	msi_bank_flush(&f->vp.func.msi.bank);
 }

@@ -41,7 +41,10 @@ void function_forget_page(struct function *f);
 /* Loop.  Kick what the notify pages say. */
 void machine_look_at_pages(struct machine *m);
 
-/* Loop.  The interrupt ring has room again. */
+/* Loop.  Its link's interrupt ring had no room for a message of it: it is at
+ * the end of those to flush.  The ring has room again: it is one of them only
+ * if that was not enough. */
+void function_keep(struct function *f);
 void function_flush(struct function *f);
 
 /* Loop.  It has queues with work: a turn will run it. */

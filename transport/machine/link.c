@@ -33,6 +33,16 @@ static int link_check(const struct machine *m, uint16_t scope, uint16_t bdf)
 	return 0;
 }
 
+/* What is not a function's is the I/O APIC's, which is always flushed. */
+static void message_refused(struct sink_ring *s, uint16_t requester_id)
+{
+	struct function *f =
+		link_find(container_of(s, struct link, ring), requester_id);
+
+	if (f)
+		function_keep(f);
+}
+
 /* Functions of such a link share the root's lines. */
 static bool has_root(const struct link_options *opt)
 {
@@ -58,6 +68,9 @@ int link_attach(struct machine *m, struct link *l, struct channel *channel,
 	l->ops = opt->ops;
 	gpa_map_init(&l->map);
 	sink_ring_init(&l->ring, channel);
+	l->ring.refused = message_refused;
+	l->kept = NULL;
+	l->kept_tail = &l->kept;
 	if (has_root(opt)) {
 		err = interrupts_attach(&m->interrupts, l, opt->irqchip);
 		if (err)

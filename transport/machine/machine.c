@@ -276,7 +276,8 @@ static bool lanes_turn(struct link *l, uint64_t found)
 /*
  * The interrupt ring had no room; what was kept is offered again.  Levels and
  * routes first: they are few, and each is one element however often it changed,
- * while a busy function's vectors could take all the room there is.
+ * while a busy function's vectors could take all the room there is.  Then those
+ * functions that have something, until the ring is full again.
  */
 static bool link_retry(struct link *l)
 {
@@ -285,9 +286,8 @@ static bool link_retry(struct link *l)
 	l->ring.backlog = false;
 	if (m->interrupts.link == l)
 		interrupts_flush(&m->interrupts);
-	for (struct function *f = m->functions; f; f = f->next)
-		if (f->link == l)
-			function_flush(f);
+	while (l->kept && !l->ring.backlog)
+		function_flush(l->kept);
 	return !l->ring.backlog;
 }
 

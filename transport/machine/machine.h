@@ -60,6 +60,8 @@ struct function {
 	struct function *next, **from; /* in the machine's list */
 	struct function *next_active;  /* in the machine's work list */
 	struct function *next_mapped;  /* in its list of notify pages */
+	/* In its link's list of those with messages kept. */
+	struct function *next_kept, **from_kept;
 	bool active;
 	uint64_t posted; /* doorbells posted to it by BAR */
 };
@@ -93,6 +95,8 @@ struct link {
 	uint64_t left;	    /* lanes that had no time in this one */
 	struct gpa_map map;
 	struct sink_ring ring;
+	/* Whose messages found no room in it, in that order. */
+	struct function *kept, **kept_tail;
 	struct link_stats stats;
 	struct link *next;
 };
