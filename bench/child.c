@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How: a started program's stdout is a pipe until the line with ": ready".
+ * How: a started program's stdout is a pipe until the line with ": ready".  A
+ * signal also ends the call that waits, because none is begun again after it.
  */
 #include "bench/child.h"
 
@@ -9,8 +10,8 @@
 #include <limits.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -19,8 +20,40 @@
 
 #include "bench/bench.h"
 
-#define READY_MS 15000
-#define STOP_MS	 3000
+#define READY_MS    15000
+#define STOP_MS	    3000
+#define TMP_MAX_LEN 60
+
+volatile sig_atomic_t child_signal;
+
+static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+#define NR_SIGNALS (sizeof(signals) / sizeof(signals[0]))
+
+static void on_signal(int sig)
+{
+	child_signal = sig;
+}
+
+int child_guard(int (*fn)(void *arg), void *arg)
+{
+	const struct sigaction sa = { .sa_handler = on_signal };
+	struct sigaction old[NR_SIGNALS];
+	int ret;
+
+	for (size_t i = 0; i < NR_SIGNALS; i++) {
+		sigaction(signals[i], NULL, &old[i]);
+		/* As it is for who was started by nohup. */
+		if (old[i].sa_handler != SIG_IGN)
+			sigaction(signals[i], &sa, NULL);
+	}
+	ret = fn(arg);
+	for (size_t i = 0; i < NR_SIGNALS; i++)
+		sigaction(signals[i], &old[i], NULL);
+	if (child_signal)
+		raise(child_signal);
+	return ret;
+}
 
 int child_pin(int cpu)
 {
@@ -91,7 +124,9 @@ pid_t child_start(const char *program, const char *const *argv, int cpu)
 	close(out[0]);
 	if (!err)
 		return pid;
-	fprintf(stderr, "%s did not get ready: %s\n", path, strerror(-err));
+	if (!child_signal)
+		fprintf(stderr, "%s did not get ready: %s\n", path,
+			strerror(-err));
 	if (pid > 0)
 		child_stop(pid);
 	return err;
@@ -105,11 +140,25 @@ pid_t child_fork(void (*fn)(void *arg), void *arg, int cpu)
 		return -errno;
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (size_t i = 0; i < NR_SIGNALS; i++)
+			signal(signals[i], SIG_DFL);
 		child_pin(cpu);
 		fn(arg);
 		_exit(0);
 	}
 	return pid;
+}
+
+int child_dir(char dir[CHILD_DIR_MAX])
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(dir, CHILD_DIR_MAX, "%s/pciring-bench-XXXXXX",
+		 tmp && strlen(tmp) < TMP_MAX_LEN ? tmp : "/tmp");
+	if (mkdtemp(dir))
+		return 0;
+	dir[0] = '\0';
+	return -errno;
 }
 
 void child_stop(pid_t pid)

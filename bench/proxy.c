@@ -28,7 +28,6 @@
 
 #define ASK_SIZE    32
 #define ANSWER_SIZE 36
-#define DIR_MAX	    64
 #define FUNCTION    "00:01.0"
 
 /* vfio-user: id, command, size, flags, error, and the payload */
@@ -40,7 +39,7 @@ struct ask {
 };
 
 struct setting {
-	char dir[DIR_MAX];
+	char dir[CHILD_DIR_MAX];
 	pid_t service, proxy, echo;
 	int sock[2]; /* to the echo server, to the proxy */
 };
@@ -121,7 +120,7 @@ static int write_config(const char *path)
 
 static int start_programs(struct setting *s, const int cpu[2])
 {
-	char config[DIR_MAX + 32], option[DIR_MAX + 32], *path;
+	char config[CHILD_DIR_MAX + 32], option[CHILD_DIR_MAX + 32], *path;
 	const char *const service[] = { "pciringd", "--dir", s->dir,
 					"--config", config,  "--log-level",
 					"error",    NULL };
@@ -179,9 +178,9 @@ static int start_all(struct setting *s)
 		fprintf(stderr, "proxy: needs two CPUs\n");
 		return err;
 	}
-	snprintf(s->dir, sizeof(s->dir), "/tmp/pciring-bench-XXXXXX");
-	if (!mkdtemp(s->dir))
-		return -errno;
+	err = child_dir(s->dir);
+	if (err)
+		return err;
 	err = start_programs(s, cpu);
 	if (!err)
 		err = start_echo(s, cpu[0]);
@@ -216,7 +215,7 @@ static int measure(int sock, struct figures *f)
 
 	for (unsigned int i = 0; i < WARM_UP + PER_ROUND; i++) {
 		uint64_t begin = bench_now();
-		int err = ask_once(sock);
+		int err = child_signal ? -EINTR : ask_once(sock);
 
 		if (err)
 			return err;
@@ -275,20 +274,33 @@ static void print(const struct bench_options *o, const struct figures *f)
 		       ratio, BOUND_PERCENT / 100.0);
 }
 
-int bench_proxy(const struct bench_options *o)
-{
+struct whole {
 	struct figures median[NR_PATHS];
+	unsigned int rounds;
+};
+
+static int run_all(void *arg)
+{
+	struct whole *w = arg;
 	struct setting s;
 	int err = start_all(&s);
 
-	if (!err) {
-		err = measure_all(&s, o->quick ? QUICK_ROUNDS : ROUNDS, median);
-		stop_all(&s);
-	}
+	if (err)
+		return err;
+	err = measure_all(&s, w->rounds, w->median);
+	stop_all(&s);
+	return err;
+}
+
+int bench_proxy(const struct bench_options *o)
+{
+	struct whole w = { .rounds = o->quick ? QUICK_ROUNDS : ROUNDS };
+	int err = child_guard(run_all, &w);
+
 	if (err) {
 		fprintf(stderr, "proxy: %s\n", strerror(-err));
 		return 2;
 	}
-	print(o, median);
-	return median[PROXY].p50 * 100 > median[SOCKET].p50 * BOUND_PERCENT;
+	print(o, w.median);
+	return w.median[PROXY].p50 * 100 > w.median[SOCKET].p50 * BOUND_PERCENT;
 }

@@ -8,9 +8,6 @@
  * over its rings, as a VMM does that forwards exits.  Figures are medians of
  * rounds; quantiles are of all samples of all rounds.  Bounds are judged in the
  * full form only.
- *
- * Whatever ends us but SIGKILL, the services end too and leave nothing behind:
- * a signal only sets a word, which every loop here looks at.
  */
 #include "bench/scale.h"
 
@@ -237,33 +234,21 @@ static void choose(struct sizes *s, struct pair own)
 
 /* ---- The measurement --------------------------------------------------- */
 
-static void on_signal(int sig)
+struct whole {
+	struct scale_run run;
+	struct sizes sizes;
+};
+
+static int run_all(void *arg)
 {
-	scale_signal = sig;
-}
+	struct whole *w = arg;
 
-static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-
-static int run_all(struct scale_run *run, const struct sizes *s)
-{
-	const struct sigaction sa = { .sa_handler = on_signal };
-	struct sigaction old[sizeof(signals) / sizeof(*signals)];
-	int err;
-
-	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
-		sigaction(signals[i], &sa, &old[i]);
-	err = all(run, s);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
-		sigaction(signals[i], &old[i], NULL);
-	if (scale_signal)
-		raise(scale_signal);
-	return err;
+	return all(&w->run, &w->sizes);
 }
 
 int bench_scale(const struct bench_options *o)
 {
-	struct scale_run run = { .plan = NULL };
-	struct sizes s = o->quick ? quick : full;
+	struct whole w = { .sizes = o->quick ? quick : full };
 	struct pair own = { 0, 0 };
 	int err;
 
@@ -274,18 +259,18 @@ int bench_scale(const struct bench_options *o)
 			SCALE_MANY, SCALE_MACHINES_MAX);
 		return 2;
 	}
-	choose(&s, own);
-	run.plan = &s.plan;
-	scale_cpus_find(&run.cpus);
-	if (run.cpus.nr < 2) {
+	choose(&w.sizes, own);
+	w.run.plan = &w.sizes.plan;
+	scale_cpus_find(&w.run.cpus);
+	if (w.run.cpus.nr < 2) {
 		fprintf(stderr, "scale: needs two CPUs\n");
 		return 2;
 	}
-	scale_report_init(&run.report, o, steps(&s));
-	err = run_all(&run, &s);
+	scale_report_init(&w.run.report, o, steps(&w.sizes));
+	err = child_guard(run_all, &w);
 	if (err) {
 		fprintf(stderr, "scale: %s\n", strerror(-err));
 		return 2;
 	}
-	return scale_report_end(&run.report) && !o->quick;
+	return scale_report_end(&w.run.report) && !o->quick;
 }

@@ -24,8 +24,6 @@
 #define PATIENCE   5000000000ull /* ns without any progress */
 #define FLOOD	   32		 /* kicks for nothing */
 
-volatile sig_atomic_t scale_signal;
-
 /* ---- Opening ----------------------------------------------------------- */
 
 int scale_load_open(struct scale_load *l, const struct scale_cpus *cpus,
@@ -53,7 +51,7 @@ int scale_load_open(struct scale_load *l, const struct scale_cpus *cpus,
 /* The first that went wrong, if any did. */
 static int verdict(const struct scale_load *l)
 {
-	if (scale_signal)
+	if (child_signal)
 		return -EINTR;
 	for (unsigned int m = 0; m < l->size.machines; m++) {
 		const struct scale_vm *vm = &l->vm[m];
@@ -79,14 +77,14 @@ int scale_load_attach(struct scale_load *l)
 	for (unsigned int m = 0; m < l->size.machines && !err; m++)
 		err = scale_vm_open(&l->vm[m], &l->service, &l->size, m,
 				    l->lanes);
-	if (err && !scale_signal)
+	if (err && !child_signal)
 		fprintf(stderr, "scale: attaching: %s\n", strerror(-err));
 	return err;
 }
 
 int scale_load_start(struct scale_load *l)
 {
-	for (unsigned int m = 0; m < l->size.machines && !scale_signal; m++)
+	for (unsigned int m = 0; m < l->size.machines && !child_signal; m++)
 		if (scale_vm_start(&l->vm[m]))
 			break;
 	return verdict(l);
@@ -141,7 +139,7 @@ static struct scale_function *any(struct scale_load *l, struct scale_vm *vm)
 
 static bool failed(const struct scale_load *l)
 {
-	bool bad = scale_signal;
+	bool bad = child_signal;
 
 	for (unsigned int m = 0; m < l->size.machines; m++)
 		bad |= l->vm[m].err != 0;

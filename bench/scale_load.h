@@ -10,12 +10,7 @@
 #ifndef BENCH_SCALE_LOAD_H
 #define BENCH_SCALE_LOAD_H
 
-#include <signal.h>
-
 #include "bench/scale_driver.h"
-
-/* The signal that asked us to end, or 0. */
-extern volatile sig_atomic_t scale_signal;
 
 #define SCALE_MACHINES_MAX 64 /* driven at a time */
 

@@ -23,7 +23,6 @@
 #define ROOM	       (1u << 20)
 #define ANSWER_SECONDS 60
 #define ON_A_BUS       256 /* functions */
-#define TMP_MAX_LEN    60  /* for the path of a Unix socket */
 #define ON_BUS_0       248 /* device 0 is left alone */
 
 unsigned int scale_share(const struct scale_size *z, unsigned int m)
@@ -267,21 +266,16 @@ static int start(struct scale_service *s, const struct scale_cpus *c)
 int scale_service_start(struct scale_service *s, const struct scale_cpus *cpus,
 			unsigned int loops)
 {
-	const char *tmp = getenv("TMPDIR");
 	int err;
 
 	*s = (struct scale_service){ .rpc = -1, .loops = loops, .room = ROOM };
 	s->shared = cpus->nr <= loops;
-	snprintf(s->dir, sizeof(s->dir), "%s/pciring-bench-XXXXXX",
-		 tmp && strlen(tmp) < TMP_MAX_LEN ? tmp : "/tmp");
 	s->text = malloc(s->room);
 	if (!s->text)
 		return -ENOMEM;
-	if (!mkdtemp(s->dir)) {
-		s->dir[0] = '\0';
-		return -errno;
-	}
-	err = start(s, cpus);
+	err = child_dir(s->dir);
+	if (!err)
+		err = start(s, cpus);
 	return err ? err : connect_rpc(s);
 }
 

@@ -14,11 +14,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "bench/child.h"
+
 #define SCALE_LOOPS_MAX	    2
 #define SCALE_FUNCTIONS_MAX 7936 /* of a machine: 31 buses */
 
 struct scale_service {
-	char dir[88]; /* in $TMPDIR, or in /tmp */
+	char dir[CHILD_DIR_MAX];
 	pid_t pid;
 	int rpc; /* connected to rpc.sock */
 	unsigned int loops;

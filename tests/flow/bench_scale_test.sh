@@ -85,27 +85,44 @@ holds scale_values_are_positive 'all(.value > 0)'
 "$bin/pciring-bench" scale --functions >"$out" 2>&1
 [ $? = 2 ] || fail scale_refuses_an_option_without_a_value
 
-TMPDIR=$dir timeout 55 "$bin/pciring-bench" scale --json \
-	--functions 512 --machines 4 >"$out" 2>&1 &
-bench=$!
-for _ in $(seq 500); do
-	[ -s "$out" ] && break
-	kill -0 $bench 2>/dev/null || break
-	sleep 0.02
-done
-kill -TERM $bench
-wait $bench
-status=$?
-# 124 is timeout's, 143 the measurement's.
-if [ $status = 143 ] || [ $status = 124 ]; then
-	passed=$((passed + 1))
-else
-	fail "scale_ends_by_the_signal_that_ends_it: $status"
-fi
-if find "$dir" -name 'pciring-bench-*' | grep -q .; then
-	fail scale_leaves_nothing_behind_after_sigterm
-else
-	passed=$((passed + 1))
-fi
+# ours: processes that use a directory of a measurement of ours.
+ours() {
+	pgrep -f -- "--dir $dir/pciring-bench-"
+}
+
+# is_ended_cleanly SIGNAL STATUS MEASUREMENT [OPTION...]: by SIGNAL, once its
+# programs run.
+is_ended_cleanly() {
+	local signal=$1 want=$2 bench status
+	shift 2
+	# Not a job of this shell's: these ignore SIGINT.
+	TMPDIR=$dir python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])' "$bin/pciring-bench" "$@" \
+		>/dev/null 2>&1 &
+	bench=$!
+	for _ in $(seq 500); do
+		ours >/dev/null && break
+		kill -0 $bench 2>/dev/null || break
+		sleep 0.02
+	done
+	kill "-$signal" $bench
+	wait $bench
+	status=$?
+	if [ $status != "$want" ]; then
+		fail "$1_ends_by_the_signal_that_ends_it: $signal: $status"
+	elif find "$dir" -name 'pciring-bench-*' | grep -q .; then
+		fail "$1_leaves_no_files_behind_after_a_signal: $signal"
+	elif ours; then
+		fail "$1_leaves_no_processes_behind_after_a_signal: $signal"
+	else
+		passed=$((passed + 1))
+	fi
+}
+
+is_ended_cleanly TERM 143 scale --json --functions 512 --machines 4
+is_ended_cleanly INT 130 scale --json --functions 512 --machines 4
+is_ended_cleanly TERM 143 proxy
+is_ended_cleanly INT 130 proxy
 echo "$passed passed, $failed failed, 0 skipped"
 [ $failed = 0 ]
