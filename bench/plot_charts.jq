@@ -215,7 +215,8 @@ def scale_rates: . as $all | of("scale") | map(select(.loops == 1)) |
 				if .[0].machines == 1 then "" else "s" end)",
 			points: (map([.functions, .value]) | sort) }] }] |
 	map(select(.series | length > 0)) |
-	select(any(.[].series[].points; length > 1)) |
+	# Two sizes are no curve.
+	select(any(.[].series[].points; length > 2)) |
 	{ "scale-rates": chart($all; "What one loop of the service serves";
 		"all functions ask at once"; 700; .) };
 # Few sizes make no line.
@@ -247,7 +248,8 @@ def scale_costs: . as $all | of("scale") | [
 	{ title: "memory of one, bytes", series: curves([["idle",
 		"function_memory", "idle", ours], ["plugged",
 		"function_memory", "plugged", "#2a9d8f"]]; 4096) }] |
-	map(select(any(.series[].points; length > 1)) | . + { x: "size",
+	map(select(any(.series[]; .name != "target" and
+		(.points | length > 1))) | . + { x: "size",
 		y: "log", xlabel: "functions" }) |
 	if length == 0 then empty else { "scale-costs": chart($all;
 		"What functions cost the service"; null; 430;

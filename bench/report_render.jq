@@ -45,7 +45,7 @@ def style: "body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;" +
 	"th,td{padding:.22rem .7rem;border-bottom:1px solid #e2e2e2;" +
 	"text-align:left;vertical-align:top}th{background:#f3f5f8}" +
 	"td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;" +
-	"white-space:nowrap}.facts td.n{text-align:left}tr.ours td{font-weight:600;background:#eef4fb}" +
+	"white-space:nowrap}th.n{white-space:normal}.facts td.n{text-align:left}tr.ours td{font-weight:600;background:#eef4fb}" +
 	".met,.missed,.not-measured{white-space:nowrap}" +
 	".met{color:#0a6b2d;font-weight:600}.missed{color:#fff;" +
 	"background:#b00020;font-weight:600}.not-measured{color:#666;" +
