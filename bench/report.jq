@@ -147,12 +147,14 @@ def bus_blocks: . as $all | { h2: "bus: from an address to its handler" },
 	{ plot: "bus-ratio" },
 	(uniform("latency") | map(select(.layout == "random" and
 		.structure != "floor")) | pivot(["structure"]; [.structure]; .ratio)),
-	{ h3: "pciring and the floor by pattern, random layout, ns a look-up" },
+	(["random", "dense"][] as $layout |
 	(map(select((.structure | among(["pciring", "floor"])) and
-		.layout == "random" and (.mode | among(["latency",
-		"throughput", "batch"])))) |
+		.layout == $layout and (.mode | among(["latency",
+		"throughput", "batch"])))) | select(length > 0) |
+		{ h3: ("pciring and the floor by pattern, \($layout) layout, " +
+			"ns a look-up") },
 		pivot(["pattern", "mode", "structure"];
-			[.pattern, .mode, .structure]; .ns)),
+			[.pattern, .mode, .structure]; .ns))),
 	{ plot: "bus-change" },
 	(["insert", "remove", "move"][] as $mode |
 		{ h3: "To \($mode) one, the others being there, ns" },
