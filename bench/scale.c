@@ -254,8 +254,8 @@ int bench_scale(const struct bench_options *o)
 
 	if (!parse(o->args, &own)) {
 		fprintf(stderr,
-			"scale: has the options --functions 1 to %u and "
-			"--machines 1 to %u\n",
+			"scale: has the options --functions 1 to %d and "
+			"--machines 1 to %d\n",
 			SCALE_MANY, SCALE_MACHINES_MAX);
 		return 2;
 	}
