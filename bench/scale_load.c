@@ -48,7 +48,8 @@ int scale_load_open(struct scale_load *l, const struct scale_cpus *cpus,
 	return err ? err : child_pin(cpus->cpu[0]);
 }
 
-/* The first that went wrong, if any did. */
+/* The first that went wrong, if any did: it is why the others were left with
+ * requests under way. */
 static int verdict(const struct scale_load *l)
 {
 	if (child_signal)
@@ -56,16 +57,17 @@ static int verdict(const struct scale_load *l)
 	for (unsigned int m = 0; m < l->size.machines; m++) {
 		const struct scale_vm *vm = &l->vm[m];
 
-		if (vm->err) {
-			fprintf(stderr, "scale: machine m%u: %s: %s\n", m,
-				vm->why, strerror(-vm->err));
-			return vm->err;
-		}
-		if (vm->submitted != vm->completed) {
-			fprintf(stderr, "scale: machine m%u: requests lost\n",
-				m);
-			return -EBADMSG;
-		}
+		if (!vm->err)
+			continue;
+		fprintf(stderr, "scale: machine m%u: %s: %s\n", m, vm->why,
+			strerror(-vm->err));
+		return vm->err;
+	}
+	for (unsigned int m = 0; m < l->size.machines; m++) {
+		if (l->vm[m].submitted == l->vm[m].completed)
+			continue;
+		fprintf(stderr, "scale: machine m%u: requests lost\n", m);
+		return -EBADMSG;
 	}
 	return 0;
 }
