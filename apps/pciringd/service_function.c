@@ -311,6 +311,8 @@ int service_function_destroy(struct service *s, const char *machine,
 
 /* ---- Sockets ------------------------------------------------------------- */
 
+/* One look at each: 4096 sockets took 0.3 s to declare one by one, on a machine
+ * that was busy, and each is a call of an operator's. */
 static bool path_is_taken(const struct service *s, const char *path)
 {
 	for (struct service_machine *m = s->machines; m; m = m->next)
