@@ -14,9 +14,13 @@
  *           ranges are dense here and sparse there, one for each fourfold of
  *           them.  In the 16-bit space it reads one entry of a table, whatever
  *           there is.  Sizes that are no power of two take a look at the range
- *           besides.  A range that is large beside its neighbours takes a line
- *           for each few of those that would fit in its place, and so long to
- *           come and to go
+ *           besides
+ * Change    one in as many as a third of the ranges has the index built anew,
+ *           which takes as long as bus_build() of all: at 65536, 5 to 20 ms.
+ *           A range that is large beside its neighbours takes a line for each
+ *           few of those that would fit in its place: to move it took 0.6 ms at
+ *           worst with 65536 small ones beside it, 4 ms with 262144, 24 ms with
+ *           a million.  To look for the next range in such a void takes a tenth
  * Threads   one owner; no lock and no atomic.  bus_rcu.h for several readers
  * Memory    ranges are the caller's and must stay while inserted; the index
  *           is owned: some 40 bytes a range, and 1 MiB of addresses, of which

@@ -133,6 +133,30 @@ static void range_far_away_costs_no_line_for_each(void **state)
 	assert_true(bus_memory(&bus) < before + before / 2);
 }
 
+/* Crowds, and beside each some ranges that are twice as far away as the one
+ * before: an even cut of all leaves a crowd as it was. */
+static void crowds_of_single_bytes_are_few_lines_away(void **state)
+{
+	struct bus_range *all[RANGES];
+	uint32_t n = 0;
+
+	(void)state;
+	for (uint64_t crowd = 0; crowd < 16; crowd++)
+		for (uint32_t i = 0; i < RANGES / 16; i++) {
+			const uint64_t at = i < 48 ? 1ull << (i + 12) : i - 48;
+
+			range[n] = (struct bus_range){ (crowd << 60) + at, 1,
+						       &ops };
+			all[n] = &range[n];
+			n++;
+		}
+	assert_int_equal(bus_build(&bus, all, n, NULL), 0);
+	print_message("# %lu lines read of 100 lookups\n", lines_read());
+	assert_true(lines_read() < 500);
+	for (uint32_t i = 0; i < n; i++)
+		assert_ptr_equal(bus_find(&bus, range[i].base, 1), &range[i]);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -144,6 +168,7 @@ int main(void)
 		T(line_that_was_crowded_is_a_line_again),
 		T(four_ranges_take_one_line),
 		T(range_far_away_costs_no_line_for_each),
+		T(crowds_of_single_bytes_are_few_lines_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
