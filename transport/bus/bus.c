@@ -329,5 +329,5 @@ bool bus_write(const struct bus *bus, uint64_t addr, unsigned int size,
 
 size_t bus_memory(const struct bus *bus)
 {
-	return bus->index.lines.bytes;
+	return bus->index.lines.bytes + (bus->port ? PORT_BYTES : 0);
 }

@@ -69,6 +69,45 @@ static void so_are_ranges_that_came_in_no_order(void **state)
 	assert_true(lines_read() < 200);
 }
 
+static uint64_t root_lines(void)
+{
+	uint64_t lines = 0;
+
+	for (unsigned int i = 0; i < bus.index.nr_roots; i++)
+		lines += bus_node_lines(&bus.index.root[i]);
+	return lines;
+}
+
+static void roots_grow_with_their_ranges(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < RANGES; i++) {
+		insert(i * 2741 % RANGES);
+		assert_true(bus.nr <= 3 * root_lines() + 16);
+	}
+}
+
+/* Nothing comes or goes, and yet nothing is where the index was built for. */
+static void ranges_that_all_moved_are_few_lines_away(void **state)
+{
+	struct bus_range *all[RANGES];
+
+	(void)state;
+	for (uint32_t i = 0; i < RANGES; i++) {
+		range[i] = (struct bus_range){ 0x1000ull * i, 0x1000, &ops };
+		all[i] = &range[i];
+	}
+	assert_int_equal(bus_build(&bus, all, RANGES, NULL), 0);
+	for (uint64_t pass = 1; pass < 4; pass++)
+		for (uint32_t i = 0; i < RANGES; i++)
+			assert_int_equal(bus_move(&bus, &range[i],
+						  (pass << 40) + 0x1000ull * i,
+						  NULL),
+					 0);
+	print_message("# %lu lines read of 100 lookups\n", lines_read());
+	assert_true(lines_read() < 300);
+}
+
 static void index_gives_back_what_is_deserted(void **state)
 {
 	size_t most;
@@ -111,6 +150,21 @@ static void four_ranges_take_one_line(void **state)
 	for (uint32_t i = 0; i < BUS_LINE_ENTRIES; i++)
 		insert(i);
 	assert_int_equal(bus_node_lines(&bus.index.root[0]), 1);
+	assert_int_equal(lines_read(), 100);
+}
+
+/* Each twice as large as the one before: no even cut tells them apart. */
+static void sixteen_ranges_of_any_size_are_one_line_away(void **state)
+{
+	struct bus_range *all[16];
+
+	(void)state;
+	for (uint32_t i = 0; i < 16; i++) {
+		range[i] = (struct bus_range){ 1ull << i, 1ull << i, &ops };
+		all[i] = &range[i];
+	}
+	assert_int_equal(bus_build(&bus, all, 16, NULL), 0);
+	assert_int_equal(bus_node_lines(&bus.index.root[0]), 4);
 	assert_int_equal(lines_read(), 100);
 }
 
@@ -164,9 +218,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(ranges_that_came_in_order_are_two_lines_away),
 		T(so_are_ranges_that_came_in_no_order),
+		T(roots_grow_with_their_ranges),
+		T(ranges_that_all_moved_are_few_lines_away),
 		T(index_gives_back_what_is_deserted),
 		T(line_that_was_crowded_is_a_line_again),
 		T(four_ranges_take_one_line),
+		T(sixteen_ranges_of_any_size_are_one_line_away),
 		T(range_far_away_costs_no_line_for_each),
 		T(crowds_of_single_bytes_are_few_lines_away),
 	};

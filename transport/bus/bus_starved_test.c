@@ -118,11 +118,48 @@ static void insertions_go_on_until_one_is_refused(void **state)
 	assert_int_equal(bus_insert(&bus, &more[0], NULL), 0);
 }
 
+/* Each begins in a line that has room. */
+static void range_that_ends_in_a_full_line_is_refused(void **state)
+{
+	struct bus_range wide[RANGES / 4];
+	uint32_t n = 0;
+
+	(void)state;
+	bus_init(&bus, UINT64_MAX);
+	for (uint32_t i = 0; i < RANGES; i++) {
+		range[i] = (struct bus_range){
+			0x10000ull * (1 + i / 4) + 16 * (i % 4), 16, &ops
+		};
+		assert_int_equal(bus_insert(&bus, &range[i], NULL), 0);
+	}
+	use_up(0);
+	starved = true;
+	for (uint32_t i = 0; i < RANGES / 4; i++) {
+		wide[i] = (struct bus_range){ 0x10000ull * i + 0x2000, 0xe000,
+					      &ops };
+		if (!bus_insert(&bus, &wide[i], NULL)) {
+			assert_ptr_equal(bus_find(&bus, wide[i].base, 4),
+					 &wide[i]);
+			n++;
+		} else {
+			assert_null(bus_find(&bus, wide[i].base, 4));
+			assert_null(bus_find(&bus, wide[i].base + 0xdff0, 4));
+		}
+		assert_ptr_equal(bus_find(&bus, range[4 * i].base, 4),
+				 &range[4 * i]);
+	}
+	print_message("# %u of %u found room\n", n, RANGES / 4);
+	assert_true(n < RANGES / 4);
+	assert_int_equal(bus.nr, RANGES + n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(
 			move_that_deserts_an_index_is_whole_or_not_at_all, end),
+		cmocka_unit_test_teardown(
+			range_that_ends_in_a_full_line_is_refused, end),
 		cmocka_unit_test_teardown(insertions_go_on_until_one_is_refused,
 					  end),
 	};
