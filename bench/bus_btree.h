@@ -5,7 +5,8 @@
  *
  * Nodes have 5 to 11 keys, each with its value, and are looked through from the
  * first key on.  An insertion looks at every range there is whether it overlaps,
- * as vm-device does.
+ * as both do.  Their keys are pairs of base and size, and so twice as large as
+ * here: that is in their favour.
  */
 #ifndef BENCH_BUS_BTREE_H
 #define BENCH_BUS_BTREE_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The B-tree behind a mutex, and behind a lock that readers share, as in Cloud
- * Hypervisor (which besides counts a reference to what it finds: that is left
- * out here, in its favour).
+ * Hypervisor (which besides takes and drops a reference to what it finds, two
+ * atomic operations or more: they are left out here, in its favour; and which
+ * checks where an access begins, not where it ends).
  */
 #include "bench/bus_btree.h"
 #include "bench/bus_rivals.h"

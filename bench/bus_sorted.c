@@ -2,8 +2,11 @@
 /*
  * A sorted array with a binary search, as KVM's in-kernel buses have.
  *
- * How: a change makes room by moving what is behind.  KVM copies the whole
- * array at each change, for its readers; this is the array alone.
+ * How: a change makes room by moving what is behind.  KVM's search calls a
+ * function for each comparison, which is of both ends, and then goes back over
+ * entries that match as well, for its ranges may overlap; it copies the whole
+ * array at each change, for its readers, and ends at 1000 ranges.  All that is
+ * left out here, in its favour.
  */
 #include "bench/bus_memory.h"
 #include "bench/bus_rivals.h"
