@@ -144,6 +144,50 @@ static void line_that_was_crowded_is_a_line_again(void **state)
 	assert_true(lines_read() < 103);
 }
 
+/* Of a crowd that leaves, a few stay. */
+static void node_gives_back_what_is_deserted(void **state)
+{
+	static struct bus_range crowd[RANGES / 8];
+	size_t before, most;
+
+	(void)state;
+	for (uint32_t i = 0; i < RANGES; i++)
+		insert(i);
+	bus_remove(&bus, &range[RANGES / 2]);
+	before = bus_memory(&bus);
+	for (uint32_t i = 0; i < ARRAY_SIZE(crowd); i++) {
+		crowd[i] = (struct bus_range){ 0x1000 * (RANGES / 2) + 8 * i, 8,
+					       &ops };
+		assert_int_equal(bus_insert(&bus, &crowd[i], NULL), 0);
+	}
+	most = bus_memory(&bus);
+	for (uint32_t i = 8; i < ARRAY_SIZE(crowd); i++)
+		bus_remove(&bus, &crowd[i]);
+	print_message("# %zu bytes, %zu, %zu\n", before, most,
+		      bus_memory(&bus));
+	assert_true(bus_memory(&bus) < before + (most - before) * 2 / 5);
+}
+
+/* Close together and far apart: a root each, until few are left. */
+static void roots_become_one_again(void **state)
+{
+	struct bus_range *all[RANGES];
+
+	(void)state;
+	for (uint64_t i = 0; i < RANGES; i++) {
+		range[i] = (struct bus_range){ 0x1000 * i, 0x1000, &ops };
+		if (i >= RANGES / 2)
+			range[i].base = (1ull << 40) + (i << 24);
+		all[i] = &range[i];
+	}
+	assert_int_equal(bus_build(&bus, all, RANGES, NULL), 0);
+	assert_true(bus.index.nr_roots > 1);
+	for (uint32_t i = RANGES; i-- > 128;)
+		bus_remove(&bus, &range[i]);
+	assert_int_equal(bus.index.nr_roots, 1);
+	assert_int_equal(lines_read(), 100);
+}
+
 static void four_ranges_take_one_line(void **state)
 {
 	(void)state;
@@ -222,6 +266,8 @@ int main(void)
 		T(ranges_that_all_moved_are_few_lines_away),
 		T(index_gives_back_what_is_deserted),
 		T(line_that_was_crowded_is_a_line_again),
+		T(node_gives_back_what_is_deserted),
+		T(roots_become_one_again),
 		T(four_ranges_take_one_line),
 		T(sixteen_ranges_of_any_size_are_one_line_away),
 		T(range_far_away_costs_no_line_for_each),

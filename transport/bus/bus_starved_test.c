@@ -19,14 +19,17 @@ static struct bus bus;
 static struct bus_range range[RANGES];
 static const struct bus_ops ops;
 static bool starved;
+static unsigned int refused;
 
 /* Stands before everybody's. */
 void *aligned_alloc(size_t alignment, size_t size)
 {
 	static void *(*real)(size_t, size_t);
 
-	if (starved)
+	if (starved) {
+		refused++;
 		return NULL;
+	}
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "aligned_alloc");
 	return real(alignment, size);
@@ -86,6 +89,21 @@ static void move_that_deserts_an_index_is_whole_or_not_at_all(void **state)
 	}
 	assert_true(moved > 0);
 	begin(1);
+}
+
+/* Having too many lines is better than to look for memory at each change. */
+static void shrinking_that_fails_is_not_tried_at_once_again(void **state)
+{
+	(void)state;
+	begin(RANGES);
+	use_up(0);
+	starved = true;
+	refused = 0;
+	for (uint32_t i = RANGES - 1; i > 0; i--)
+		bus_remove(&bus, &range[i]);
+	print_message("# asked %u times for memory\n", refused);
+	assert_in_range(refused, 1, RANGES / 8);
+	assert_ptr_equal(bus_find(&bus, 0, 4), &range[0]);
 }
 
 /* Into full lines, until they cannot be split any more. */
@@ -158,6 +176,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(
 			move_that_deserts_an_index_is_whole_or_not_at_all, end),
+		cmocka_unit_test_teardown(
+			shrinking_that_fails_is_not_tried_at_once_again, end),
 		cmocka_unit_test_teardown(
 			range_that_ends_in_a_full_line_is_refused, end),
 		cmocka_unit_test_teardown(insertions_go_on_until_one_is_refused,
