@@ -107,7 +107,9 @@ int bus_places_read(const char *path, struct bus_place **places,
 {
 	FILE *f = path ? fopen(path, "re")
 		       : fmemopen((void *)(uintptr_t)bus_host_begin,
-				  (size_t)(bus_host_end - bus_host_begin), "r");
+				  (uintptr_t)bus_host_end -
+					  (uintptr_t)bus_host_begin,
+				  "r");
 	int err;
 
 	if (!f)

@@ -36,9 +36,13 @@ static const struct bus_ops ops[4];
 static uint32_t repeat(const struct bus_place *p, uint32_t nr, uint32_t n,
 		       struct bus_place *out)
 {
-	uint64_t last = p[nr - 1].base + (p[nr - 1].size - 1);
-	unsigned int bits = 64 - (unsigned int)__builtin_clzll(last | 1);
+	unsigned int bits;
+	uint64_t last;
 
+	if (!p || !nr)
+		return 0;
+	last = p[nr - 1].base + (p[nr - 1].size - 1);
+	bits = 64 - (unsigned int)__builtin_clzll(last | 1);
 	if ((n - 1) / nr &&
 	    (bits > 63 || (uint64_t)((n - 1) / nr) >> (64 - bits)))
 		return 0;
