@@ -157,14 +157,14 @@ check: export PCIRING_BUILD = $(CURDIR)/$B
 check: export PCIRING_BIN = $(CURDIR)/$B/bin
 check: export UBSAN_OPTIONS = print_stacktrace=1
 check: all tests $(EXAMPLES) ## unit and flow tests [SAN=address,undefined|thread]
-	@$(calm) tests/run $(if $(SAN),-t 240) $(TESTS) \
-		$(if $(SAN),,$(wildcard tests/*/*_test.sh))
+	@$(calm) tests/run -j 2 -t $(if $(SAN),240,120) \
+		$(if $(SAN),,$(wildcard tests/*/*_test.sh)) $(TESTS)
 
 # For what is no child of this make: a jobserver of its own, no folder names.
 quiet_j := -j$(shell nproc) --no-print-directory
 test: ## everything: check, sanitizers, lint, fuzzers, guests in QEMU
 	@tests/setup/deps $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_TEST)
-	@MAKEFLAGS='$(quiet_j)' tests/run -v -t 1800 \
+	@MAKEFLAGS='$(quiet_j)' PCIRING_TEST_FULL=1 tests/run -v -t 1800 \
 		'tests/setup/hugepages 32 make check' \
 		'tests/setup/hugepages 32 make check SAN=address,undefined' \
 		'tests/setup/hugepages 32 make check SAN=thread' \

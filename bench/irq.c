@@ -30,7 +30,7 @@
 
 #define BURST	       32u
 #define SAMPLES	       4000u
-#define QUICK_SAMPLES  400u
+#define QUICK_SAMPLES  100u
 #define WARM_UP	       20u
 #define PAUSE_NS       1000u
 #define BLOCKS	       20u

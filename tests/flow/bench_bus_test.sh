@@ -24,7 +24,7 @@ fail() {
 ends() {
 	local claim=$1 want=$2 got
 	shift 2
-	timeout 50 "$bin" bus "$@" >"$out" 2>&1
+	timeout 100 "$bin" bus "$@" >"$out" 2>&1
 	got=$?
 	if [ $got = "$want" ]; then
 		passed=$((passed + 1))

@@ -54,6 +54,18 @@ expect skipping_is_no_failure \
 	'0 passed, 0 failed, 1 skipped' 0 . "$all_skipped"
 expect skipping_is_not_enough_where_something_must_pass \
 	'0 passed, 0 failed, 1 skipped' 1 . -p "$all_skipped"
+# The first ends when the second did what it waits for.
+met=$PCIRING_BUILD/met
+expect two_at_a_time_may_wait_for_each_other \
+	'4 passed, 0 failed, 2 skipped' 0 . -j 2 -t 20 \
+	"until [ -e $met ]; do sleep 0.01; done; $sum" "touch $met; $sum"
+expect a_failure_beside_others_is_counted_and_named \
+	'4 passed, 1 failed, 2 skipped' 1 'bad *0 passed, 1 FAILED (died' -j 3 \
+	"$sum #one" "kill -ABRT \$\$ #/bad" "$sum #two"
+rm -f "$met"
+expect one_at_a_time_is_what_it_does_otherwise \
+	'2 passed, 1 failed, 1 skipped' 1 'killed after 1 s' -t 1 \
+	"until [ -e $met ]; do sleep 0.01; done; $sum" "touch $met; $sum"
 expect no_commands_at_all_is_a_failure \
 	'0 passed, 0 failed, 0 skipped' 1 .
 
