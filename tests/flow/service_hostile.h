@@ -55,7 +55,8 @@ bool hostile_ended(struct hostile *h, int ms);
 /* A request of any bytes but an op, size and space that can be. */
 struct msg_access hostile_request(struct hostile *h, bool possible);
 
-/* Trick after trick at @machine for @seconds, and each once at least. */
+/* Trick after trick at @machine for @seconds, and each once at least; longer if
+ * the service has not yet ended each of those that it can tell. */
 void hostile_run(const char *machine, unsigned int seconds, uint64_t seed,
 		 struct hostile_report *report);
 
