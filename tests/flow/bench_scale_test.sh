@@ -38,7 +38,7 @@ if [ "$(nproc)" -lt 2 ]; then
 	exit 0
 fi
 
-timeout 55 "$bin/pciring-bench" scale --quick --json \
+timeout 100 "$bin/pciring-bench" scale --quick --json \
 	--functions 32 --machines 4 >"$out" || fail "scale_ends_with_0: $?"
 holds scale_writes_json_lines_and_nothing_else 'length > 40'
 holds scale_lines_have_the_promised_keys \
