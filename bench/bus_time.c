@@ -15,7 +15,7 @@
 #define PARTS 16
 
 /* The longest that caches are warmed for, before each slice. */
-#define WARM_NS 1e8
+#define WARM_NS 3e7
 
 const char *const bus_mode_name[NR_BUS_MODES] = {
 	[BUS_MODE_LATENCY] = "latency", [BUS_MODE_THROUGHPUT] = "throughput",
