@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * rule 17 where the bus has no memory left: a guest's write is whole, or it was
+ * Moves where the bus has no memory left: a guest's write is whole, or it was
  * never made.
  */
 #include "transport/pci/test_rig.h"
@@ -82,6 +82,7 @@ static void assert_moved(struct rig *r)
 		assert_int_equal(rig_who(&r->mmio, NEW + at), RIG_WHO(0, 0));
 }
 
+/* rule 17 */
 static void move_without_memory_leaves_all_as_it_was(void **state)
 {
 	struct rig *r = *state;
