@@ -250,35 +250,40 @@ static bool has_room(const struct bus_index *ix, uint64_t addr)
 int bus_index_insert(struct bus_index *ix, struct bus_entry e, uint64_t last)
 {
 	int err = bus_index_reserve(ix);
-	unsigned int to;
+	unsigned int from, to;
 
 	if (err && !(has_room(ix, e.base) && has_room(ix, last)))
 		return err;
+	from = root_at(ix, e.base);
 	to = root_at(ix, last);
-	for (unsigned int i = root_at(ix, e.base); i <= to; i++) {
+	for (unsigned int i = from; i <= to; i++)
 		put(ix, &ix->root[i], e, last);
-		if (outgrown(&ix->root[i]))
-			mend_root(ix, i);
-	}
 	ix->nr++;
 	ix->come++;
-	if (outgrows(ix->nr, ix->come, ix->built))
+	if (outgrows(ix->nr, ix->come, ix->built)) {
 		mend_all(ix);
+		return 0;
+	}
+	for (unsigned int i = from; i <= to; i++)
+		if (outgrown(&ix->root[i]))
+			mend_root(ix, i);
 	return 0;
 }
 
 void bus_index_remove(struct bus_index *ix, struct bus_entry e, uint64_t last)
 {
-	const unsigned int to = root_at(ix, last);
+	const unsigned int from = root_at(ix, e.base), to = root_at(ix, last);
 
-	for (unsigned int i = root_at(ix, e.base); i <= to; i++) {
+	for (unsigned int i = from; i <= to; i++)
 		take(ix, &ix->root[i], e, last);
+	ix->nr--;
+	if (ix->nr < ix->built / 4) {
+		mend_all(ix);
+		return;
+	}
+	for (unsigned int i = from; i <= to; i++)
 		if (deserted(&ix->root[i]))
 			mend_root(ix, i);
-	}
-	ix->nr--;
-	if (ix->nr < ix->built / 4)
-		mend_all(ix);
 }
 
 /* In slabs of its own, so that those of the old one go, and with spares, for

@@ -112,7 +112,8 @@ static void cut_root(struct bus_node *node, uint64_t begins, uint64_t last,
 			best = cost;
 			*node = wider;
 		}
-		if (wider.nr_lines == 1)
+		/* It will hardly become better again. */
+		if (wider.nr_lines == 1 || cost > 2 * best)
 			break;
 	}
 }
