@@ -15,15 +15,16 @@ def shipped: of("bus") | map(select(.structure == "pciring"));
 # How ranges lie decides much: far from each other, or packed behind bridges.
 def groups: [{ name: "spread", layouts: ["random"] },
 	{ name: "packed", layouts: ["dense", "host"] }][];
+def all_groups: groups, { name: "ports", layouts: ["pio"] };
 def lies($group): select(.layout | among($group.layouts));
-def pci: select(.layout | among(["random", "dense"]));
 def hits($what; $limit; $from; $to): groups as $group |
 	at_most("bus"; "hits, \($what), \($group.name)"; $limit;
 		"times the floor"; shipped | uniform("latency")[] |
 		lies($group) | select(.n >= $from and .n <= $to) | .ratio);
 # One by one from none, or to none, is asked beside a bus that stays as full.
-def changed($all): shipped[] | select(.mode | among(["insert", "remove",
-	"move"])) | select((.pattern | among(["grow", "shrink"])) == $all) | .ns;
+def changed($all; $group): shipped[] | lies($group) |
+	select(.mode | among(["insert", "remove", "move"])) |
+	select((.pattern | among(["grow", "shrink"])) == $all) | .ns;
 def build_ms: .ns / 1e6;
 
 # A figure through that of a like one, which has the other mode or structure.
@@ -35,27 +36,31 @@ def bus_targets: [
 	hits("4096 ranges"; 2.1; 513; 4096),
 	hits("65536 ranges (up to 262144)"; 2; 4097; 262144),
 	hits("1048576 ranges"; 1.2; 262145; 1048576),
-	at_most("bus"; "batches of 16, 1048576 ranges"; 0.2;
+	(groups as $group |
+	at_most("bus"; "batches of 16, 1048576 ranges, \($group.name)"; 0.2;
 		"times the floor of single look-ups";
-		of("bus") | over(shipped | uniform("batch")[] | pci |
+		of("bus") | over(shipped | uniform("batch")[] | lies($group) |
 			select(.n >= 1048576); .structure == "floor" and
-			.mode == "latency" and .pattern == "uniform")),
+			.mode == "latency" and .pattern == "uniform"))),
 	(groups as $group |
 	at_most("bus"; "hits in a hot set of 8, at every size, \($group.name)";
 		2; "times the floor of 8 ranges";
 		shipped[] | lies($group) | select(.mode == "latency" and
 			.pattern == "hot-8") | .ratio_floor8 // empty)),
-	at_most("bus"; "misses, at every size"; 1; "times a hit";
-		shipped | over(.[] | select(.mode == "latency" and
-			.pattern == "miss"); .mode == "latency" and
-			.pattern == "uniform")),
+	(all_groups as $group |
+	at_most("bus"; "misses, at every size, \($group.name)"; 1;
+		"times a hit"; shipped | over(.[] | lies($group) |
+			select(.mode == "latency" and .pattern == "miss");
+			.mode == "latency" and .pattern == "uniform"))),
 	at_most("bus"; "hits among I/O ports"; 1.75; "times one load";
 		shipped | uniform("latency")[] | select(.layout == "pio") |
 		.ratio),
-	at_most("bus"; "insert, remove or move one of many, at every size";
-		200; "ns"; changed(false)),
-	at_most("bus"; "insert all one by one, remove all, at every size";
-		200; "ns each"; changed(true)),
+	(all_groups as $group |
+	at_most("bus"; "insert, remove or move one of many, at every size, " +
+		$group.name; 200; "ns"; changed(false; $group))),
+	(groups as $group |
+	at_most("bus"; "insert all one by one, remove all, at every size, " +
+		$group.name; 200; "ns each"; changed(true; $group))),
 	at_most("bus"; "build of 65536 ranges at once"; 15; "ms";
 		shipped[] | select(.mode == "build" and .n == 65536) |
 		build_ms),
