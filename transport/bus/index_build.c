@@ -15,6 +15,9 @@
  * ranges are spread at random it is one of ten. */
 #define UNEVEN 5
 
+/* How few entries are little work. */
+#define LITTLE 640
+
 /* How many may be all of a node with steps. */
 #define FEW (BUS_LINE_ENTRIES * BUS_STEPS_LINES)
 
@@ -69,6 +72,27 @@ static void set_steps(struct bus_node *node, const struct bus_entry *e,
 	node->last_step = lines > 3 ? e[n * 3 / lines].base - 1 : UINT64_MAX;
 }
 
+/* Into about @lines.  By how few more or less it is luck who meets in one: of
+ * some widths, where that is little work, the one that crowds least. */
+static uint32_t cut_evenly(struct bus_node *node, const struct bus_entry *e,
+			   uint32_t n, uint32_t lines)
+{
+	const uint64_t last = bus_entry_last(e[n - 1]);
+	const uint32_t least = n < LITTLE ? lines - lines / 9 : lines;
+	struct bus_node other = *node;
+	uint32_t best = UINT32_MAX, sum;
+
+	for (; lines >= least && best; lines -= lines / 96 + 1) {
+		set_cut(&other, e[0].base, last, lines);
+		sum = crowded(&other, e, n);
+		if (sum < best) {
+			best = sum;
+			*node = other;
+		}
+	}
+	return best;
+}
+
 bool bus_node_cut(struct bus_node *node, const struct bus_entry *e, uint32_t n,
 		  uint32_t lines)
 {
@@ -80,8 +104,7 @@ bool bus_node_cut(struct bus_node *node, const struct bus_entry *e, uint32_t n,
 		set_steps(node, e, n);
 		return true;
 	}
-	set_cut(node, e[0].base, bus_entry_last(e[n - 1]), lines);
-	if (crowded(node, e, n) <= n / UNEVEN)
+	if (cut_evenly(node, e, n, lines) <= n / UNEVEN)
 		return true;
 	set_steps(node, e, n);
 	return false;

@@ -12,7 +12,7 @@
 /* Lines of an even node for @n entries.  One for every 1.83 of them is what 64
  * bytes a range allow; the root of a small index should rather be fast. */
 #define BUS_NODE_LINES(n) ((n) / 11 * 6 + 2)
-#define BUS_ROOT_LINES(n) ((n) < 1024 ? (n)*3 / 4 : BUS_NODE_LINES(n))
+#define BUS_ROOT_LINES(n) ((n) < 512 ? (n)*3 / 4 : BUS_NODE_LINES(n))
 
 /* -ENOMEM: nothing is left of it. */
 int bus_node_build(struct bus_index *ix, struct bus_node *node,
