@@ -2,6 +2,7 @@
 #include "bench/bench.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -35,6 +36,24 @@ static int compare(const void *a, const void *b)
 void bench_sort(uint64_t *samples, size_t n)
 {
 	qsort(samples, n, sizeof(*samples), compare);
+}
+
+void bench_cpu_name(char *name, size_t room)
+{
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	char line[256], *text;
+
+	snprintf(name, room, "unknown");
+	while (f && fgets(line, sizeof(line), f)) {
+		text = strchr(line, ':');
+		if (!text || strncmp(line, "model name", 10) != 0)
+			continue;
+		text[strcspn(text, "\n\"\\")] = '\0';
+		snprintf(name, room, "%s", text + 2);
+		break;
+	}
+	if (f)
+		fclose(f);
 }
 
 int bench_bin_dir(char *path, size_t room)

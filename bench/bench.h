@@ -52,6 +52,9 @@ static inline uint64_t bench_part(const uint64_t *sorted, size_t n,
 	return sorted[(n - 1) * percent / 100];
 }
 
+/* As the kernel calls it; no quotes in it, for JSON. */
+void bench_cpu_name(char *name, size_t room);
+
 /* Where the programs of this build are, with a '/' at the end. */
 int bench_bin_dir(char *path, size_t room);
 

@@ -10,28 +10,10 @@
 #define MAX_COLUMNS 16
 #define BAR_WIDTH   40
 
-static void read_model(char *model, size_t room)
-{
-	FILE *f = fopen("/proc/cpuinfo", "re");
-	char line[256], *text;
-
-	snprintf(model, room, "unknown");
-	while (f && fgets(line, sizeof(line), f)) {
-		text = strchr(line, ':');
-		if (!text || strncmp(line, "model name", 10) != 0)
-			continue;
-		text[strcspn(text, "\n\"\\")] = '\0';
-		snprintf(model, room, "%s", text + 2);
-		break;
-	}
-	if (f)
-		fclose(f);
-}
-
 void bus_report_init(struct bus_report *r, bool json, unsigned int total)
 {
 	*r = (struct bus_report){ .json = json, .total = total };
-	read_model(r->cpu, sizeof(r->cpu));
+	bench_cpu_name(r->cpu, sizeof(r->cpu));
 }
 
 void bus_report_fini(struct bus_report *r)

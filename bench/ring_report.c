@@ -5,24 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void read_model(char *model, size_t room)
-{
-	FILE *f = fopen("/proc/cpuinfo", "re");
-	char line[256], *text;
-
-	snprintf(model, room, "unknown");
-	while (f && fgets(line, sizeof(line), f)) {
-		text = strchr(line, ':');
-		if (!text || strncmp(line, "model name", 10) != 0)
-			continue;
-		text[strcspn(text, "\n\"\\")] = '\0';
-		snprintf(model, room, "%s", text + 2);
-		break;
-	}
-	if (f)
-		fclose(f);
-}
-
 void ring_report_init(struct ring_report *r, const struct bench_options *o,
 		      const struct placement *places, unsigned int n)
 {
@@ -31,7 +13,7 @@ void ring_report_init(struct ring_report *r, const struct bench_options *o,
 		.places = places,
 		.nr_places = n,
 	};
-	read_model(r->cpu, sizeof(r->cpu));
+	bench_cpu_name(r->cpu, sizeof(r->cpu));
 }
 
 static void print_places(const struct ring_report *r)

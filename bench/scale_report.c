@@ -5,24 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void read_model(char *model, size_t room)
-{
-	FILE *f = fopen("/proc/cpuinfo", "re");
-	char line[256], *text;
-
-	snprintf(model, room, "unknown");
-	while (f && fgets(line, sizeof(line), f)) {
-		text = strchr(line, ':');
-		if (!text || strncmp(line, "model name", 10) != 0)
-			continue;
-		text[strcspn(text, "\n\"\\")] = '\0';
-		snprintf(model, room, "%s", text + 2);
-		break;
-	}
-	if (f)
-		fclose(f);
-}
-
 void scale_report_init(struct scale_report *r, const struct bench_options *o,
 		       unsigned int steps)
 {
@@ -32,7 +14,7 @@ void scale_report_init(struct scale_report *r, const struct bench_options *o,
 		.begin = bench_now(),
 		.steps = steps,
 	};
-	read_model(r->cpu, sizeof(r->cpu));
+	bench_cpu_name(r->cpu, sizeof(r->cpu));
 	if (o->json)
 		return;
 	printf("one pciringd, one load generator; %s; %ld CPUs\n", r->cpu,
