@@ -108,13 +108,13 @@ def bus_change: . as $all | per_size([
 		{ mode: "remove", title: "remove one, ns", limit: 200 },
 		{ mode: "move", title: "move one, ns", limit: 200 }]) |
 	if . == [] then empty else { "bus-change": chart($all;
-		"Changing a bus that has so many ranges already"; null;
+		"Changing a bus that has so many ranges, random layout"; null;
 		480; in_a_row) } end;
 
 def bus_memory: . as $all | per_size([{ mode: "memory", ylabel: "bytes a range",
 		limit: 64, field: "bytes" }]) |
 	if . == [] then empty else { "bus-memory": chart($all;
-		"Memory for each range, all told"; null; 460;
+		"Memory for each range, all told, random layout"; null; 460;
 		map(. + { box: one_box, xlabel: "ranges on the bus" })) } end;
 
 # The first placement of two cores that there is.
