@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * How: the steps of virtio 1.2, 3.1.1, in the order in which Linux takes them;
- * driver_pci.c has those that come before.  Ring words are shared with a
- * device that may run in another thread or process; each is accessed once,
- * with the driver's side of the edges:
- *
- *	before avail.idx moves          release (the chain is complete)
- *	after used.idx is loaded        acquire (data and element are there)
- *	avail.idx, then event or flags  full barrier (to kick or not)
- *	used_event, then used.idx       full barrier (to sleep or not)
+ * driver_pci.c has those that come before, driver_ring.c what follows.
  */
 #include "tests/guest/driver.h"
 
 #include <string.h>
-
-#define AVAIL_NO_INTERRUPT 1u
-#define USED_NO_NOTIFY	   1u
 
 static int fail(struct guest *g, const char *why)
 {
@@ -132,15 +122,30 @@ int guest_negotiate(struct guest *g, uint64_t wanted)
 
 /* ---- Queues -------------------------------------------------------------- */
 
+/* Where the areas of a ring are, zeroed, and how long they are. */
+static int alloc_areas(struct guest *g, struct guest_queue *gq)
+{
+	const uint64_t n = gq->size;
+
+	gq->desc_gpa = guest_alloc(g, 16 * n, 16);
+	gq->avail_gpa = guest_alloc(g, gq->packed ? 4 : 6 + 2 * n, 4);
+	gq->used_gpa = guest_alloc(g, gq->packed ? 4 : 6 + 8 * n, 4);
+	if (!gq->desc_gpa || !gq->avail_gpa || !gq->used_gpa)
+		return fail(g, "out of guest memory");
+	gq->desc = guest_at(g, gq->desc_gpa);
+	gq->avail = guest_at(g, gq->avail_gpa);
+	gq->used = guest_at(g, gq->used_gpa);
+	return 0;
+}
+
 static void free_all(struct guest_queue *gq)
 {
 	uint16_t i;
 
-	for (i = 0; i < gq->size; i++) {
+	for (i = 0; i < gq->size; i++)
 		gq->next[i] = i + 1;
-		gq->length[i] = 0;
-	}
-	gq->free_head = 0;
+	gq->free_tail = (uint16_t)(gq->size - 1);
+	gq->nr_heads = gq->size;
 	gq->nr_free = gq->size;
 }
 
@@ -154,17 +159,12 @@ int guest_queue_alloc(struct guest *g, unsigned int q, uint16_t size)
 	if (!size || size > GUEST_QUEUE_SIZE)
 		return fail(g, "no such queue, or too long for us");
 	memset(gq, 0, sizeof(*gq));
-	gq->desc_gpa = guest_alloc(g, 16ull * size, 16);
-	gq->avail_gpa = guest_alloc(g, 6 + 2ull * size, 2);
-	gq->used_gpa = guest_alloc(g, 6 + 8ull * size, 4);
-	if (!gq->desc_gpa || !gq->avail_gpa || !gq->used_gpa)
-		return fail(g, "out of guest memory");
-	gq->desc = guest_at(g, gq->desc_gpa);
-	gq->avail = guest_at(g, gq->avail_gpa);
-	gq->used = guest_at(g, gq->used_gpa);
 	gq->size = size;
+	gq->packed = g->features & GUEST_F_PACKED;
+	gq->avail_wrap = true;
+	gq->used_wrap = true;
 	free_all(gq);
-	return 0;
+	return alloc_areas(g, gq);
 }
 
 static void set_address(struct guest *g, uint32_t off, uint64_t gpa)
@@ -185,6 +185,10 @@ int guest_queue_tell(struct guest *g, unsigned int q, uint16_t vector)
 	set_address(g, GUEST_QUEUE_DRIVER, gq->avail_gpa);
 	set_address(g, GUEST_QUEUE_DEVICE, gq->used_gpa);
 	gq->notify_off = (uint16_t)common(g, GUEST_QUEUE_NOTIFY_OFF, 2);
+	gq->notify_data = (uint16_t)q;
+	if (g->features & GUEST_F_NOTIF_CONFIG_DATA)
+		gq->notify_data =
+			(uint16_t)common(g, GUEST_QUEUE_NOTIFY_DATA, 2);
 	set_common(g, GUEST_QUEUE_VECTOR, 2, vector);
 	if (common(g, GUEST_QUEUE_VECTOR, 2) != vector)
 		return fail(g, "vector was refused");
@@ -195,6 +199,20 @@ void guest_queue_enable(struct guest *g, unsigned int q)
 {
 	set_common(g, GUEST_QUEUE_SELECT, 2, q);
 	set_common(g, GUEST_QUEUE_ENABLE, 2, 1);
+}
+
+int guest_queue_reset(struct guest *g, unsigned int q)
+{
+	unsigned int i;
+
+	set_common(g, GUEST_QUEUE_SELECT, 2, q);
+	set_common(g, GUEST_QUEUE_RESET, 2, 1);
+	for (i = 0; i < 1000; i++)
+		if (!common(g, GUEST_QUEUE_RESET, 2))
+			break;
+	if (common(g, GUEST_QUEUE_RESET, 2) || common(g, GUEST_QUEUE_ENABLE, 2))
+		return fail(g, "queue reset does not end");
+	return 0;
 }
 
 static bool msix_on(struct guest *g)
@@ -237,181 +255,4 @@ int guest_start(struct guest *g, uint64_t wanted, uint16_t size)
 		return -1;
 	guest_add_status(g, GUEST_DRIVER_OK);
 	return 0;
-}
-
-void guest_put_desc(struct guest *g, unsigned int q, uint16_t i,
-		    const struct guest_desc *d)
-{
-	g->queue[q].desc[i] = *d;
-}
-
-void guest_set_avail_idx(struct guest *g, unsigned int q, uint16_t idx)
-{
-	struct guest_queue *gq = &g->queue[q];
-
-	gq->avail_idx = idx;
-	__atomic_store_n(&gq->avail[1], idx, __ATOMIC_RELEASE);
-}
-
-void guest_offer(struct guest *g, unsigned int q, uint16_t head)
-{
-	struct guest_queue *gq = &g->queue[q];
-
-	__atomic_store_n(&gq->avail[2 + (gq->avail_idx & (gq->size - 1))], head,
-			 __ATOMIC_RELAXED);
-	guest_set_avail_idx(g, q, gq->avail_idx + 1);
-}
-
-static uint16_t take_free(struct guest_queue *gq)
-{
-	uint16_t i = gq->free_head;
-
-	gq->free_head = gq->next[i];
-	gq->nr_free--;
-	return i;
-}
-
-static void fill_desc(struct guest_desc *d, const struct guest_buf *buf,
-		      bool more, uint16_t next)
-{
-	d->addr = buf->gpa;
-	d->len = buf->len;
-	d->flags = (uint16_t)((buf->write ? GUEST_DESC_WRITE : 0) |
-			      (more ? GUEST_DESC_NEXT : 0));
-	d->next = more ? next : 0;
-}
-
-static int add_indirect(struct guest *g, unsigned int q,
-			const struct guest_buf *buf, unsigned int n)
-{
-	const uint64_t gpa = guest_alloc(g, 16ull * n, 16);
-	struct guest_desc *table = guest_at(g, gpa);
-	struct guest_queue *gq = &g->queue[q];
-	unsigned int i;
-	uint16_t head;
-
-	if (!gpa)
-		return fail(g, "out of guest memory");
-	for (i = 0; i < n; i++)
-		fill_desc(&table[i], &buf[i], i + 1 < n, (uint16_t)(i + 1));
-	head = take_free(gq);
-	gq->desc[head] = (struct guest_desc){
-		.addr = gpa,
-		.len = 16 * n,
-		.flags = GUEST_DESC_INDIRECT,
-	};
-	gq->length[head] = 1;
-	guest_offer(g, q, head);
-	return head;
-}
-
-int guest_add(struct guest *g, unsigned int q, const struct guest_buf *buf,
-	      unsigned int n, bool indirect)
-{
-	struct guest_queue *gq = &g->queue[q];
-	uint16_t head = gq->free_head;
-	unsigned int i;
-	uint16_t at;
-
-	if (!n || gq->nr_free < (indirect ? 1 : n))
-		return fail(g, "out of descriptors");
-	if (indirect)
-		return add_indirect(g, q, buf, n);
-	for (i = 0; i < n; i++) {
-		at = take_free(gq);
-		fill_desc(&gq->desc[at], &buf[i], i + 1 < n, gq->free_head);
-	}
-	gq->length[head] = (uint16_t)n;
-	guest_offer(g, q, head);
-	return head;
-}
-
-void guest_kick(struct guest *g, unsigned int q)
-{
-	guest_write(g, GUEST_CAP_NOTIFY,
-		    g->queue[q].notify_off * g->notify_multiplier, 2, q);
-}
-
-bool guest_kick_if_wanted(struct guest *g, unsigned int q)
-{
-	struct guest_queue *gq = &g->queue[q];
-	const uint16_t old = gq->kicked_at;
-	uint16_t event;
-	bool wanted;
-
-	gq->kicked_at = gq->avail_idx;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (g->features & GUEST_F_EVENT_IDX) {
-		event = __atomic_load_n(&gq->used[2 + 4 * gq->size],
-					__ATOMIC_RELAXED);
-		wanted = (uint16_t)(gq->avail_idx - event - 1) <
-			 (uint16_t)(gq->avail_idx - old);
-	} else {
-		wanted = !(__atomic_load_n(&gq->used[0], __ATOMIC_RELAXED) &
-			   USED_NO_NOTIFY);
-	}
-	if (wanted)
-		guest_kick(g, q);
-	return wanted;
-}
-
-/* As the driver's wish stands now, after every buffer taken. */
-static void tell_wish(struct guest *g, struct guest_queue *gq)
-{
-	/* An event half a round away is not met before we ask again. */
-	const uint16_t event =
-		gq->quiet ? (uint16_t)(gq->last_used + 0x8000) : gq->last_used;
-
-	if (g->features & GUEST_F_EVENT_IDX)
-		__atomic_store_n(&gq->avail[2 + gq->size], event,
-				 __ATOMIC_RELAXED);
-	else
-		__atomic_store_n(&gq->avail[0],
-				 gq->quiet ? AVAIL_NO_INTERRUPT : 0,
-				 __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
-void guest_want_interrupts(struct guest *g, unsigned int q, bool on)
-{
-	g->queue[q].quiet = !on;
-	tell_wish(g, &g->queue[q]);
-}
-
-uint16_t guest_used_idx(struct guest *g, unsigned int q)
-{
-	return __atomic_load_n(&g->queue[q].used[1], __ATOMIC_ACQUIRE);
-}
-
-/* The chain's descriptors are linked in next[] as they were taken. */
-static void give_back(struct guest_queue *gq, uint16_t head)
-{
-	uint16_t tail = head;
-	uint16_t i;
-
-	for (i = 1; i < gq->length[head]; i++)
-		tail = gq->next[tail];
-	gq->next[tail] = gq->free_head;
-	gq->free_head = head;
-	gq->nr_free += gq->length[head];
-	gq->length[head] = 0;
-}
-
-int guest_poll(struct guest *g, unsigned int q, struct guest_used *used)
-{
-	struct guest_queue *gq = &g->queue[q];
-	const uint32_t *elem;
-
-	if (guest_used_idx(g, q) == gq->last_used)
-		return 0;
-	elem = (const uint32_t *)(gq->used + 2) +
-	       2 * (gq->last_used & (gq->size - 1));
-	used->id = __atomic_load_n(&elem[0], __ATOMIC_RELAXED);
-	used->len = __atomic_load_n(&elem[1], __ATOMIC_RELAXED);
-	gq->last_used++;
-	tell_wish(g, gq);
-	if (used->id >= gq->size || !gq->length[used->id])
-		return fail(g, "used a buffer that was not offered");
-	give_back(gq, (uint16_t)used->id);
-	return 1;
 }

@@ -28,7 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GUEST_QUEUES	 4    /* whose rings one driver can hold */
+#define GUEST_QUEUES	 16   /* whose rings one driver can hold */
 #define GUEST_QUEUE_SIZE 1024 /* the longest of them */
 
 /* virtio 1.2, 2.1 and chapter 6 */
@@ -39,11 +39,16 @@
 #define GUEST_NEEDS_RESET 64u
 #define GUEST_FAILED	  128u
 
-#define GUEST_F_INDIRECT   (1ull << 28)
-#define GUEST_F_EVENT_IDX  (1ull << 29)
-#define GUEST_F_VERSION_1  (1ull << 32)
+#define GUEST_F_INDIRECT	  (1ull << 28)
+#define GUEST_F_EVENT_IDX	  (1ull << 29)
+#define GUEST_F_VERSION_1	  (1ull << 32)
+#define GUEST_F_PACKED		  (1ull << 34)
+#define GUEST_F_IN_ORDER	  (1ull << 35)
+#define GUEST_F_NOTIFICATION_DATA (1ull << 38)
+#define GUEST_F_NOTIF_CONFIG_DATA (1ull << 39)
+#define GUEST_F_RING_RESET	  (1ull << 40)
 /* Whatever is offered of the first 64. */
-#define GUEST_ALL_FEATURES UINT64_MAX
+#define GUEST_ALL_FEATURES	  UINT64_MAX
 
 #define GUEST_NO_VECTOR 0xffff
 
@@ -68,11 +73,16 @@
 #define GUEST_QUEUE_DESC	    32
 #define GUEST_QUEUE_DRIVER	    40
 #define GUEST_QUEUE_DEVICE	    48
+#define GUEST_QUEUE_NOTIFY_DATA	    56
+#define GUEST_QUEUE_RESET	    58
 
 /* virtio 1.2, 2.7.5 */
 #define GUEST_DESC_NEXT	    1u
 #define GUEST_DESC_WRITE    2u
 #define GUEST_DESC_INDIRECT 4u
+/* virtio 1.2, 2.8.1: packed rings only */
+#define GUEST_DESC_AVAIL    (1u << 7)
+#define GUEST_DESC_USED	    (1u << 15)
 
 /* Capability types; virtio 1.2, 4.1.4. */
 enum guest_structure {
@@ -116,25 +126,48 @@ struct guest_bar {
 struct guest_desc {
 	uint64_t addr;
 	uint32_t len;
-	uint16_t flags;
-	uint16_t next;
+	union {
+		struct {
+			uint16_t flags, next;
+		};
+		struct { /* in a packed ring */
+			uint16_t id, packed_flags;
+		};
+	};
 };
 
 struct guest_queue {
 	uint16_t size; /* 0: no rings yet */
+	bool packed;
 	uint64_t desc_gpa, avail_gpa, used_gpa;
 	struct guest_desc *desc;
-	uint16_t *avail; /* flags, idx, ring[size], used_event */
-	uint16_t *used;	 /* flags, idx, then pairs of 32 bits, avail_event */
-	uint16_t notify_off;
-	uint16_t avail_idx; /* as we published it */
-	uint16_t last_used;
-	uint16_t kicked_at; /* avail_idx when we last asked if to kick */
+	/* Split: flags, idx, ring[size], used_event.  Packed: offset and wrap
+	 * counter, flags. */
+	uint16_t *avail;
+	/* Split: flags, idx, then pairs of 32 bits, avail_event.  Packed: as
+	 * above. */
+	uint16_t *used;
+	uint16_t notify_off, notify_data;
+	uint16_t avail_idx; /* chains that we published */
+	uint16_t last_used; /* chains that we have back */
+	uint16_t kicked_at; /* when we last asked if to kick: the index */
 	bool quiet;	    /* wants no interrupts */
+	/* Packed: the slots that come next, and their wrap counters. */
+	uint16_t avail_slot, used_slot;
+	bool avail_wrap, used_wrap;
+	uint16_t added; /* slots, since we last asked if to kick */
 	/* private: what a hostile device cannot reach */
-	uint16_t free_head, nr_free;
+	uint16_t free_head, free_tail, nr_heads, nr_free;
 	uint16_t next[GUEST_QUEUE_SIZE];
 	uint16_t length[GUEST_QUEUE_SIZE]; /* descriptors, by head; 0: ours */
+	uint32_t room[GUEST_QUEUE_SIZE];   /* writable bytes, by head */
+	/* IN_ORDER: heads as they were offered, and the batch that the device
+	 * told of with its last one. */
+	uint16_t order[GUEST_QUEUE_SIZE];
+	struct guest_used_batch {
+		uint16_t left, id;
+		uint32_t len;
+	} batch;
 };
 
 struct guest {
@@ -236,6 +269,9 @@ int guest_queue_alloc(struct guest *g, unsigned int q, uint16_t size);
 /* Tell the device: size, vector, addresses. */
 int guest_queue_tell(struct guest *g, unsigned int q, uint16_t vector);
 void guest_queue_enable(struct guest *g, unsigned int q);
+/* Write 1 to queue_reset and wait until it is over; its rings are nobody's
+ * then.  -1 if it does not end. */
+int guest_queue_reset(struct guest *g, unsigned int q);
 
 /* Everything from reset to DRIVER_OK: capabilities, bus mastering, features,
  * all queues (with vector q + 1 if MSI-X is enabled).  BARs are the caller's
@@ -245,12 +281,15 @@ int guest_start(struct guest *g, uint64_t wanted, uint16_t size);
 /* Write one descriptor as it is, whatever it says. */
 void guest_put_desc(struct guest *g, unsigned int q, uint16_t i,
 		    const struct guest_desc *d);
-/* Make descriptor @head available. */
+/* Split: make descriptor @head available. */
 void guest_offer(struct guest *g, unsigned int q, uint16_t head);
-/* Publish any avail.idx. */
+/* Split: publish any avail.idx. */
 void guest_set_avail_idx(struct guest *g, unsigned int q, uint16_t idx);
+/* Packed: the next @n slots are one list, available from now on.  They hold
+ * what guest_put_desc() wrote, but for the bits that say so. */
+void guest_offer_slots(struct guest *g, unsigned int q, uint16_t n);
 
-/* Build a chain and offer it; its head, or -1 if descriptors or memory ran
+/* Build a chain and offer it; its head (packed: buffer id), or -1 if descriptors or memory ran
  * out.  @indirect: by a table of its own. */
 int guest_add(struct guest *g, unsigned int q, const struct guest_buf *buf,
 	      unsigned int n, bool indirect);
@@ -266,7 +305,7 @@ void guest_want_interrupts(struct guest *g, unsigned int q, bool on);
 /* The next used buffer: 1, 0 none yet, -1 one that we never offered. */
 int guest_poll(struct guest *g, unsigned int q, struct guest_used *used);
 
-/* used.idx as the device published it. */
+/* Split: used.idx as the device published it. */
 uint16_t guest_used_idx(struct guest *g, unsigned int q);
 
 #endif
