@@ -5,8 +5,9 @@
  * thousands of functions.
  *
  * A function that is plugged into or unplugged from a running machine is a
- * change of lists that a turn walks, so all of it happens on the machine's
- * loop, between two turns.
+ * change of lists that a turn walks, so that much of it happens on the
+ * machine's loop, between two turns.  A device is made and freed here: it may
+ * open files or ports, which takes longer than a guest should wait.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,11 +144,7 @@ static int find_type(const char *name, const struct device_type **type,
 struct plug {
 	struct machine *machine;
 	uint16_t bdf;
-	const struct device_type *type;
-	struct device_option option[MAX_OPTIONS];
-	unsigned int nr_options;
 	struct function *function;
-	char error[256];
 	int err;
 };
 
@@ -155,17 +152,14 @@ static void plug(void *arg)
 {
 	struct plug *p = arg;
 
-	p->err = machine_plug(p->machine, p->bdf, p->type, p->option,
-			      p->nr_options, &p->function, p->error,
-			      sizeof(p->error));
+	p->err = machine_insert(p->machine, p->function, p->bdf);
 }
 
-static int plug_failed(const struct plug *p, struct service_error *e)
+static void unplug(void *arg)
 {
-	if (p->error[0])
-		return service_fail(e, p->err, "options", "%s", p->error);
-	return service_fail(e, p->err, NULL, "cannot create a %s: %s",
-			    p->type->name, strerror(-p->err));
+	struct plug *p = arg;
+
+	p->err = machine_take(p->machine, p->bdf, &p->function);
 }
 
 /* Where the list leads to the first function at @bdf or behind. */
@@ -206,23 +200,48 @@ static void remove_function(struct service_machine *m,
 	m->bus[BDF_BUS(f->bdf)]->function[f->bdf & 0xff] = NULL;
 }
 
+static int build_function(struct service_machine *m,
+			  const struct device_type *type, json_t *options,
+			  struct function **out, struct service_error *e)
+{
+	struct device_option option[MAX_OPTIONS];
+	unsigned int n = 0;
+	char error[256] = "";
+	const char *key;
+	json_t *value;
+	int err;
+
+	json_object_foreach(options, key, value)
+	{
+		option[n++] = (struct device_option){
+			.key = key, .value = json_string_value(value)
+		};
+	}
+	err = machine_build(m->machine, type, option, n, out, error,
+			    sizeof(error));
+	if (err && error[0])
+		return service_fail(e, err, "options", "%s", error);
+	if (err)
+		return service_fail(e, err, NULL, "cannot create a %s: %s",
+				    type->name, strerror(-err));
+	return 0;
+}
+
 static int plug_function(struct service_machine *m, struct service_function *f,
 			 const struct device_type *type, json_t *options,
 			 struct service_error *e)
 {
-	struct plug p = { .machine = m->machine, .bdf = f->bdf, .type = type };
-	const char *key;
-	json_t *value;
+	struct plug p = { .machine = m->machine, .bdf = f->bdf };
+	int err = build_function(m, type, options, &p.function, e);
 
-	json_object_foreach(options, key, value)
-	{
-		p.option[p.nr_options++] = (struct device_option){
-			.key = key, .value = json_string_value(value)
-		};
-	}
+	if (err)
+		return err;
 	service_run(m, plug, &p);
-	if (p.err)
-		return plug_failed(&p, e);
+	if (p.err) {
+		machine_scrap(p.function);
+		return service_fail(e, p.err, NULL, "cannot plug a %s: %s",
+				    type->name, strerror(-p.err));
+	}
 	f->function = p.function;
 	return 0;
 }
@@ -276,13 +295,6 @@ int service_function_create(struct service *s, const char *machine,
 	return 0;
 }
 
-static void unplug(void *arg)
-{
-	struct plug *p = arg;
-
-	p->err = machine_unplug(p->machine, p->bdf);
-}
-
 int service_function_destroy(struct service *s, const char *machine,
 			     const char *address, struct service_error *e)
 {
@@ -306,6 +318,7 @@ int service_function_destroy(struct service *s, const char *machine,
 		s->ops->function_removed(s->ctx, m, f->bdf);
 	remove_function(m, f);
 	free_function(f);
+	machine_scrap(p.function);
 	return 0;
 }
 

@@ -35,7 +35,7 @@ static void function_work(struct virtio_pci *vp)
 }
 
 /* A function that goes away may still be on the list. */
-static void function_deactivate(struct function *f)
+void function_deactivate(struct function *f)
 {
 	struct machine *m = f->machine;
 	struct function **p = &m->active_head;
@@ -92,8 +92,8 @@ free_function:
 void function_destroy(struct function *f)
 {
 	assert(!f->link && !f->vp.func.root);
+	assert(!f->active);
 	virtio_pci_fini(&f->vp);
-	function_deactivate(f);
 	sink_line_fini(&f->intx);
 	sink_eventfd_fini(&f->eventfds);
 	f->device->ops->destroy(f->device);

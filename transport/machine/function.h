@@ -10,11 +10,11 @@
 
 #include "transport/machine/machine.h"
 
-/* Control.  Build an unplugged function; errors as machine_plug(). */
+/* Any thread.  Build an unplugged function; errors as machine_build(). */
 int function_create(struct machine *m, const struct device_type *type,
 		    const struct device_option *opt, unsigned int nr_opt,
 		    struct function **out, char *error, size_t room);
-/* Control.  Unplugged and without a link. */
+/* Any thread.  Unplugged, without a link and on no list of the machine's. */
 void function_destroy(struct function *f);
 
 /* Loop.  From now on the link's memory and its client are this function's. */
@@ -47,8 +47,9 @@ void machine_look_at_pages(struct machine *m);
 void function_keep(struct function *f);
 void function_flush(struct function *f);
 
-/* Loop.  It has queues with work: a turn will run it. */
+/* Loop.  It has queues with work: a turn will run it, or none will. */
 void function_activate(struct function *f);
+void function_deactivate(struct function *f);
 
 /* Loop.  The link's map is about to change / has changed. */
 void function_quiesce(struct function *f);

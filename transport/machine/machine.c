@@ -111,22 +111,19 @@ static void list_remove(struct function *f)
 		f->next->from = f->from;
 }
 
-int machine_plug(struct machine *m, uint16_t bdf,
-		 const struct device_type *type,
-		 const struct device_option *opt, unsigned int nr_opt,
-		 struct function **out, char *error, size_t room)
+int machine_build(struct machine *m, const struct device_type *type,
+		  const struct device_option *opt, unsigned int nr_opt,
+		  struct function **out, char *error, size_t room)
 {
-	struct function *f;
-	int err;
+	return function_create(m, type, opt, nr_opt, out, error, room);
+}
 
-	err = function_create(m, type, opt, nr_opt, &f, error, room);
+int machine_insert(struct machine *m, struct function *f, uint16_t bdf)
+{
+	int err = pci_root_plug(&m->root, &f->vp.func, bdf);
+
 	if (err)
 		return err;
-	err = pci_root_plug(&m->root, &f->vp.func, bdf);
-	if (err) {
-		function_destroy(f);
-		return err;
-	}
 	function_name(f);
 	list_add(m, f);
 	for (struct link *l = m->links; l; l = l->next) {
@@ -135,11 +132,10 @@ int machine_plug(struct machine *m, uint16_t bdf,
 		function_join(f, l);
 	}
 	machine_windows_changed(m);
-	*out = f;
 	return 0;
 }
 
-int machine_unplug(struct machine *m, uint16_t bdf)
+int machine_take(struct machine *m, uint16_t bdf, struct function **out)
 {
 	struct function *f = machine_find(m, bdf);
 	struct link *l;
@@ -151,11 +147,46 @@ int machine_unplug(struct machine *m, uint16_t bdf)
 		return -EBUSY;
 	if (l)
 		function_leave(f);
+	function_deactivate(f);
 	list_remove(f);
 	pci_root_unplug(&m->root, &f->vp.func);
 	machine_windows_changed(m);
-	function_destroy(f);
+	*out = f;
 	return 0;
+}
+
+void machine_scrap(struct function *f)
+{
+	function_destroy(f);
+}
+
+int machine_plug(struct machine *m, uint16_t bdf,
+		 const struct device_type *type,
+		 const struct device_option *opt, unsigned int nr_opt,
+		 struct function **out, char *error, size_t room)
+{
+	struct function *f;
+	int err;
+
+	err = machine_build(m, type, opt, nr_opt, &f, error, room);
+	if (err)
+		return err;
+	err = machine_insert(m, f, bdf);
+	if (err)
+		machine_scrap(f);
+	else
+		*out = f;
+	return err;
+}
+
+int machine_unplug(struct machine *m, uint16_t bdf)
+{
+	struct function *f;
+	int err = machine_take(m, bdf, &f);
+
+	if (!err)
+		machine_scrap(f);
+	return err;
 }
 
 int machine_add_bus(struct machine *m, uint8_t number, uint8_t parent,

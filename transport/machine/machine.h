@@ -128,14 +128,29 @@ int machine_create(const char *name, struct machine **out);
 void machine_destroy(struct machine *m);
 
 /*
- * Control.  Plug a function of @type at @bdf.  -EBUSY taken, -EINVAL with a
- * sentence in @error, -ENOMEM.  It belongs at once to a machine-wide link.
+ * A function comes and goes in two steps, of which the slow one, that opens
+ * files and allocates, is none of the loop's.
+ *
+ * Any thread.  Build a function of @type for @m.  -EINVAL with a sentence in
+ * @error, -ENOMEM, what the device's host says.
  */
+int machine_build(struct machine *m, const struct device_type *type,
+		  const struct device_option *opt, unsigned int nr_opt,
+		  struct function **out, char *error, size_t room);
+/* Control.  Plug it at @bdf.  -EBUSY taken, -EINVAL, -ENOMEM.  It belongs at
+ * once to a machine-wide link. */
+int machine_insert(struct machine *m, struct function *f, uint16_t bdf);
+/* Control.  Unplug it: nobody else knows of it any more.  -EBUSY while a link
+ * of its own is attached, -ENOENT. */
+int machine_take(struct machine *m, uint16_t bdf, struct function **out);
+/* Any thread.  Of a function that is not plugged. */
+void machine_scrap(struct function *f);
+
+/* Control.  Both steps at once. */
 int machine_plug(struct machine *m, uint16_t bdf,
 		 const struct device_type *type,
 		 const struct device_option *opt, unsigned int nr_opt,
 		 struct function **out, char *error, size_t room);
-/* Control.  -EBUSY while a link of its own is attached, -ENOENT. */
 int machine_unplug(struct machine *m, uint16_t bdf);
 
 struct function *machine_find(const struct machine *m, uint16_t bdf);
