@@ -37,7 +37,8 @@ WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 # Debian's DPDK asks for -march=corei7; its headers are not ours to warn about.
 DPDK   := $(patsubst -I%,-isystem%,$(filter-out -march=%,\
 	$(shell pkg-config --cflags libdpdk 2>/dev/null)))
-EAL    := -Wl,--as-needed -lrte_rcu -lrte_eal -lrte_ring -lrte_telemetry -lrte_kvargs
+EAL    := -Wl,--as-needed $(patsubst %,-lrte_%,ethdev bus_vdev gso net mbuf \
+	mempool rcu eal ring telemetry kvargs)
 # gcc's thread sanitizer does not model fences and says so at each of them.
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer $(if $(findstring thread,$(SAN)),-Wno-tsan))
