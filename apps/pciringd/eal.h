@@ -3,9 +3,8 @@
  * eal.h - DPDK's environment, started quickly and leaving nothing behind
  *
  * Gives the poll loops their threads and the operator his telemetry.  Touches
- * no PCI device, shares nothing with other DPDK programs, and uses huge pages
- * only if some are free and we are root; raw options of the operator come
- * after ours and win.
+ * no PCI device and no huge page, and shares nothing with other DPDK programs;
+ * raw options of the operator come after ours and win.
  *
  * Prefix    pciring-PID, whose runtime directory is locked while we live;
  *           those of dead predecessors are removed at start, ours at the end
