@@ -80,14 +80,14 @@ static int ask(struct scale_service *s, size_t length)
 	if (!err)
 		err = hear(s);
 	if (err) {
-		fprintf(stderr, "scale: the service does not answer: %s\n",
+		fprintf(stderr, "bench: the service does not answer: %s\n",
 			strerror(-err));
 		return err;
 	}
 	error = strstr(s->text, "\"error\"");
 	if (!error)
 		return 0;
-	fprintf(stderr, "scale: the service says: %.200s\n", error);
+	fprintf(stderr, "bench: the service says: %.200s\n", error);
 	return -EREMOTEIO;
 }
 
@@ -117,6 +117,15 @@ static void batch_add(struct batch *b, const char *call)
 		b->nr ? ',' : '[', call);
 	if (++b->nr == BATCH)
 		batch_send(b);
+}
+
+int scale_service_call(struct scale_service *s, const char *call)
+{
+	struct batch b = { .s = s };
+
+	batch_add(&b, call);
+	batch_send(&b);
+	return b.err;
 }
 
 /* ---- Machines and functions -------------------------------------------- */
@@ -245,16 +254,28 @@ void scale_cpus_find(struct scale_cpus *c)
 			c->cpu[c->nr++] = i;
 }
 
-static int start(struct scale_service *s, const struct scale_cpus *c)
-{
-	const char *idle = s->shared ? "50" : "off";
-	char lcores[64];
-	const char *const argv[] = { "pciringd", "--dir",	s->dir,
-				     "--lcores", lcores,	"--idle",
-				     idle,	 "--log-level", "error",
-				     NULL };
-	size_t n;
+#define OWN_ARGS  10 /* and the end */
+#define MORE_ARGS 22
 
+static int start(struct scale_service *s, const struct scale_cpus *c,
+		 const char *const *more)
+{
+	char lcores[64];
+	const char *argv[OWN_ARGS + MORE_ARGS] = {
+		"pciringd",
+		"--dir",
+		s->dir,
+		"--lcores",
+		lcores,
+		"--idle",
+		s->shared ? "50" : "off",
+		"--log-level",
+		"error",
+	};
+	size_t n = OWN_ARGS - 1;
+
+	while (more && *more && n + 1 < OWN_ARGS + MORE_ARGS)
+		argv[n++] = *more++;
 	n = (size_t)snprintf(lcores, sizeof(lcores), "0@%d", c->cpu[0]);
 	for (unsigned int i = 1; i <= s->loops; i++)
 		n += (size_t)snprintf(lcores + n, sizeof(lcores) - n, ",%u@%d",
@@ -263,8 +284,9 @@ static int start(struct scale_service *s, const struct scale_cpus *c)
 	return s->pid < 0 ? (int)s->pid : 0;
 }
 
-int scale_service_start(struct scale_service *s, const struct scale_cpus *cpus,
-			unsigned int loops)
+int scale_service_start_with(struct scale_service *s,
+			     const struct scale_cpus *cpus, unsigned int loops,
+			     const char *const *more)
 {
 	int err;
 
@@ -275,8 +297,14 @@ int scale_service_start(struct scale_service *s, const struct scale_cpus *cpus,
 		return -ENOMEM;
 	err = child_dir(s->dir);
 	if (!err)
-		err = start(s, cpus);
+		err = start(s, cpus, more);
 	return err ? err : connect_rpc(s);
+}
+
+int scale_service_start(struct scale_service *s, const struct scale_cpus *cpus,
+			unsigned int loops)
+{
+	return scale_service_start_with(s, cpus, loops, NULL);
 }
 
 void scale_service_hold(struct scale_service *s, bool hold)

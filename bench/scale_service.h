@@ -52,6 +52,10 @@ void scale_cpus_find(struct scale_cpus *cpus);
 
 int scale_service_start(struct scale_service *s, const struct scale_cpus *cpus,
 			unsigned int loops);
+/* With further arguments; @more ends with NULL, or is it. */
+int scale_service_start_with(struct scale_service *s,
+			     const struct scale_cpus *cpus, unsigned int loops,
+			     const char *const *more);
 /* Fine for one that is zeroed or never got ready.  Nothing is left of it. */
 void scale_service_stop(struct scale_service *s);
 /* Let it have no time at all, or go on. */
@@ -63,6 +67,9 @@ int scale_create_functions(struct scale_service *s, const struct scale_size *z);
 int scale_destroy_functions(struct scale_service *s,
 			    const struct scale_size *z);
 int scale_destroy_machines(struct scale_service *s, const struct scale_size *z);
+
+/* One request: @call is "METHOD","params":{...}. */
+int scale_service_call(struct scale_service *s, const char *call);
 
 /* Bytes of memory that only the service has; 0 if that cannot be told. */
 uint64_t scale_private_bytes(const struct scale_service *s);
