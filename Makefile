@@ -20,14 +20,14 @@ AR      = ar
 
 # The one list of Debian packages: what a build needs, the demo, the tests.
 DEPS_BUILD := gcc libc6-dev make pkg-config libdpdk-dev libpciaccess-dev \
-	libcmocka-dev libjansson-dev
+	libcmocka-dev libjansson-dev liburing-dev
 DEPS_DEMO  := jq cpio util-linux debian-archive-keyring
 DEPS_TEST  := g++ clang clang-format clang-tidy libclang-rt-14-dev cppcheck \
 	shellcheck python3 gnuplot-nox spin groff-base
 
 # Only what needs no compiler may run before the packages are there.
 ifneq ($(filter-out deps demo test soak clean help,$(or $(MAKECMDGOALS),all)),)
-ifneq ($(shell pkg-config --exists libdpdk jansson pciaccess cmocka && echo y),y)
+ifneq ($(shell pkg-config --exists libdpdk jansson pciaccess cmocka liburing && echo y),y)
 $(error packages are missing: run `make deps' first)
 endif
 endif
@@ -38,7 +38,7 @@ WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 DPDK   := $(patsubst -I%,-isystem%,$(filter-out -march=%,\
 	$(shell pkg-config --cflags libdpdk 2>/dev/null)))
 EAL    := -Wl,--as-needed $(patsubst %,-lrte_%,ethdev bus_vdev gso net mbuf \
-	mempool rcu eal ring telemetry kvargs)
+	mempool rcu eal ring telemetry kvargs) -luring
 # gcc's thread sanitizer does not model fences and says so at each of them.
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer $(if $(findstring thread,$(SAN)),-Wno-tsan))

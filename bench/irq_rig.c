@@ -202,10 +202,7 @@ static const struct virtio_transport_ops no_transport = {
 	.reset = do_nothing,
 };
 
-static void function_work(struct virtio_pci *vp)
-{
-	(void)vp;
-}
+static const struct virtio_pci_ops function_ops = { .work = NULL };
 
 static void bring_up_core(struct virtio *v)
 {
@@ -237,9 +234,10 @@ static int build_function(struct irq_rig *r)
 	if (!err)
 		err = rng->create(NULL, 0, &r->other, error, sizeof(error));
 	if (!err)
-		err = virtio_pci_init(&r->vp, r->device, function_work);
+		err = virtio_pci_init(&r->vp, r->device, NULL, &function_ops);
 	if (!err)
-		err = virtio_init(&r->virtio, r->other, &no_transport, NULL);
+		err = virtio_init(&r->virtio, r->other, NULL, &no_transport,
+				  NULL);
 	return err;
 }
 

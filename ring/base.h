@@ -62,6 +62,17 @@ static inline void store_le(void *p, unsigned int size, uint64_t v)
 	memcpy(p, &v, size);
 }
 
+/* A counter with one writer, which others may read at any time. */
+static inline void count_add(uint64_t *count, uint64_t n)
+{
+	__atomic_store_n(count, *count + n, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t count_read(const uint64_t *count)
+{
+	return __atomic_load_n(count, __ATOMIC_RELAXED);
+}
+
 /* A function's address on its machine's PCI tree, as in a requester ID. */
 static inline uint16_t bdf_make(unsigned int bus, unsigned int dev,
 				unsigned int fn)

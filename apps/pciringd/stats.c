@@ -54,6 +54,15 @@ static json_t *intx_stats(const struct snapshot_intx *i)
 	return o;
 }
 
+static uint64_t bad_requests(const struct snapshot_function *f)
+{
+	uint64_t n = 0;
+
+	for (unsigned int q = 0; q < f->nr_queues; q++)
+		n += f->queue[q].stats.bad_requests;
+	return n;
+}
+
 static json_t *function_stats(const struct snapshot_function *f)
 {
 	json_t *o = json_object(), *queues = json_array();
@@ -84,7 +93,7 @@ static json_t *function_stats(const struct snapshot_function *f)
 	put(o, "resets", f->virtio_stats.resets);
 	put(o, "needs_reset", f->virtio_stats.needs_reset);
 	put(o, "bad_kicks", f->virtio_stats.bad_kicks);
-	put(o, "bad_requests", f->virtio_stats.bad_requests);
+	put(o, "bad_requests", bad_requests(f));
 	put(o, "bad_writes", f->virtio_stats.bad_writes);
 	return o;
 }

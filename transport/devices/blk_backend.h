@@ -9,8 +9,9 @@
  * A transfer is over when submit returns, or later: then submit returns
  * -EINPROGRESS, and the backend calls io->done once.
  *
- * Threads   open and close on the control thread, all else, io->done too, on
- *           the poll loop that owns the machine
+ * Threads   open and close on the control thread.  Queues of one disk may be
+ *           run by different loops: submit and drain are about queue io->queue
+ *           alone, and io->done comes on the thread that submitted
  * Memory    a transfer and its pieces stay where they are until it is over
  */
 #ifndef TRANSPORT_DEVICES_BLK_BACKEND_H
@@ -28,6 +29,7 @@ enum blk_op {
 
 struct blk_io {
 	enum blk_op op;
+	uint16_t queue;
 	unsigned int nr;   /* pieces; a flush has none */
 	struct iovec *iov; /* guest memory: it may change meanwhile */
 	uint64_t offset;   /* in the disk */
@@ -45,8 +47,8 @@ struct blk_backend_ops {
 	int (*open)(uint64_t size, struct blk_backend **out);
 	/* 0 or -errno if it is over, -EINPROGRESS if not. */
 	int (*submit)(struct blk_backend *b, struct blk_io *io);
-	/* On return nothing is under way.  NULL: nothing ever is. */
-	void (*drain)(struct blk_backend *b);
+	/* On return nothing of that queue is under way.  NULL: never is. */
+	void (*drain)(struct blk_backend *b, unsigned int queue);
 	/* Drained before. */
 	void (*close)(struct blk_backend *b);
 };

@@ -51,10 +51,11 @@ static void end_transfer(struct later *l, unsigned int i, int err)
 	io->done(io, err);
 }
 
-static void later_drain(struct blk_backend *b)
+static void later_drain(struct blk_backend *b, unsigned int queue)
 {
 	struct later *l = to_later(b);
 
+	(void)queue;
 	l->drains++;
 	while (l->nr)
 		end_transfer(l, 0, 0);
@@ -154,7 +155,7 @@ static void failure_of_the_backend_fails_one_request(void **state)
 	assert_int_equal(status_of(&t, 0), BLK_S_IOERR);
 	assert_int_equal(t.ring[0].used->ring[0].len, 0);
 	assert_int_equal(status_of(&t, 1), BLK_S_OK);
-	assert_int_equal(t.v.stats.bad_requests, 1);
+	assert_int_equal(t.v.queue[0].stats.bad_requests, 1);
 	assert_int_equal(virtio_status(&t.v), 0xf);
 	disk_end(&t);
 }
@@ -211,7 +212,7 @@ static void reset_waits_for_what_is_under_way(void **state)
 	assert_int_equal(l.nr, 2);
 	virtio_write_status(&t.v, 0);
 	assert_int_equal(l.nr, 0);
-	assert_int_equal(l.drains, 1);
+	assert_int_equal(l.drains, t.dev->nr_queues);
 	disk_end(&t);
 }
 

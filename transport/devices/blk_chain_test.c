@@ -136,7 +136,7 @@ request_without_room_for_a_status_is_used_with_length_0(void **state)
 	assert_int_equal(disk_used(&t), 2);
 	assert_int_equal(disk_len(&t), 0);
 	assert_int_equal(disk_status(&t), DISK_UNTOUCHED);
-	assert_int_equal(t.v.stats.bad_requests, 2);
+	assert_int_equal(t.v.queue[0].stats.bad_requests, 2);
 	assert_int_equal(virtio_status(&t.v), 0xf);
 	/* It was not written, and the queue goes on. */
 	assert_int_equal(disk_do(&t, BLK_T_IN, 0, 512), BLK_S_OK);
@@ -162,7 +162,7 @@ static void short_header_is_an_error_of_the_request(void **state)
 	/* No readable part at all. */
 	disk_desc(&t, 0, DISK_STATUS, 1, RIG_WRITE);
 	assert_int_equal(disk_go(&t), BLK_S_IOERR);
-	assert_int_equal(t.v.stats.bad_requests, 17);
+	assert_int_equal(t.v.queue[0].stats.bad_requests, 17);
 	assert_int_equal(disk_do(&t, BLK_T_FLUSH, 0, 0), BLK_S_OK);
 	disk_end(&t);
 }
@@ -237,7 +237,7 @@ static void more_pieces_than_a_request_may_have_are_refused(void **state)
 	go_table(&t, 514);
 	assert_int_equal(disk_used(&t), 2);
 	assert_int_equal(disk_len(&t), 0);
-	assert_int_equal(t.v.stats.bad_requests, 1);
+	assert_int_equal(t.v.queue[0].stats.bad_requests, 1);
 	assert_int_equal(virtio_status(&t.v), 0xf);
 	disk_end(&t);
 }
@@ -266,7 +266,7 @@ static void run_moves_a_bounded_number_of_bytes(void **state)
 	disk_pattern(&t, 8);
 	describe_big(&t, BLK_T_OUT, 160); /* 10 MiB */
 	disk_offer(&t);
-	virtio_run(&t.v, 64);
+	rig_turn(&t.v, 64);
 	assert_int_equal(disk_used(&t), 0);
 	assert_int_equal(disk_status(&t), DISK_UNTOUCHED);
 	disk_settle(&t);
@@ -302,7 +302,7 @@ static void run_walks_a_bounded_number_of_pieces(void **state)
 	for (i = 0; i < 64; i++)
 		rig_offer(&t.ring[0], 0);
 	virtio_kick(&t.v, 0);
-	assert_true(virtio_run(&t.v, 64));
+	assert_true(rig_turn(&t.v, 64));
 	assert_in_range(disk_used(&t), 1, 3);
 	disk_settle(&t);
 	assert_int_equal(disk_used(&t), 64);
@@ -341,7 +341,7 @@ static void reset_in_the_middle_of_a_request_ends_it(void **state)
 	disk_pattern(&t, 8);
 	describe_big(&t, BLK_T_IN, 100);
 	disk_offer(&t);
-	virtio_run(&t.v, 64);
+	rig_turn(&t.v, 64);
 	virtio_write_status(&t.v, 0);
 	disk_pattern(&t, 8);
 	disk_settle(&t);
@@ -362,7 +362,7 @@ static void memory_that_moves_meanwhile_is_found_again(void **state)
 	disk_pattern(&t, 8);
 	describe_big(&t, BLK_T_OUT, 100);
 	disk_offer(&t);
-	virtio_run(&t.v, 64);
+	rig_turn(&t.v, 64);
 	virtio_quiesce(&t.v);
 	rig_unmap(&t.rig, RIG_GPA, RIG_SIZE);
 	old = t.rig.mem;

@@ -130,7 +130,7 @@ static void read_only_disk_fails_writes_and_changes_nothing(void **state)
 	assert_int_equal(disk_len(&t), 1);
 	assert_int_equal(disk_do(&t, BLK_T_IN, 0, 512), BLK_S_OK);
 	assert_true(disk_all(&t, 0, 0, 512));
-	assert_int_equal(t.v.stats.bad_requests, 1);
+	assert_int_equal(t.v.queue[0].stats.bad_requests, 1);
 	disk_end(&t);
 }
 
@@ -187,7 +187,8 @@ static void unknown_types_are_unsupported(void **state)
 		assert_int_equal(disk_len(&t), 1);
 	}
 	assert_true(disk_all(&t, 0xaa, 0, 512));
-	assert_int_equal(t.v.stats.bad_requests, 2 * ARRAY_SIZE(types));
+	assert_int_equal(t.v.queue[0].stats.bad_requests,
+			 2 * ARRAY_SIZE(types));
 	assert_int_equal(virtio_status(&t.v), 0xf);
 	disk_end(&t);
 }
@@ -225,7 +226,7 @@ static void requests_beyond_the_end_fail_whole(void **state)
 		assert_int_equal(disk_len(&t), 0);
 		assert_true(disk_has_pattern(&t, 2, 0, DISK_BYTES));
 	}
-	assert_int_equal(t.v.stats.bad_requests, 2 * i);
+	assert_int_equal(t.v.queue[0].stats.bad_requests, 2 * i);
 	/* Not even the part of them that was inside. */
 	assert_int_equal(disk_do(&t, BLK_T_IN, 0, 32256), BLK_S_OK);
 	assert_true(disk_all(&t, 0, 0, 32256));

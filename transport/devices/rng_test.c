@@ -58,7 +58,7 @@ static void begin(struct test *t)
 	rig_init(&t->rig);
 	rig_ring(&t->rig, &t->ring, 0, SIZE);
 	t->dev = make();
-	assert_int_equal(virtio_init(&t->v, t->dev, &ops, t), 0);
+	assert_int_equal(virtio_init(&t->v, t->dev, rig_options(), &ops, t), 0);
 	virtio_set_memory(&t->v, &t->rig.map);
 	virtio_set_master(&t->v, true);
 	virtio_write_features(&t->v, 0, BIT(VIRTIO_F_INDIRECT_DESC));
@@ -67,7 +67,7 @@ static void begin(struct test *t)
 	rig_tell(&t->ring, vq);
 	virtio_queue_enable(&t->v, 0);
 	virtio_write_status(&t->v, 0xf);
-	while (virtio_run(&t->v, 64))
+	while (rig_turn(&t->v, 64))
 		;
 }
 
@@ -91,7 +91,7 @@ static void offer(struct test *t, uint64_t gpa, uint32_t len,
 static bool run(struct test *t)
 {
 	virtio_kick(&t->v, 0);
-	return virtio_run(&t->v, 64);
+	return rig_turn(&t->v, 64);
 }
 
 static uint32_t used_len(const struct test *t, unsigned int i)
@@ -199,7 +199,7 @@ static void rng_gives_a_bounded_number_of_bytes_in_one_run(void **state)
 		sum += used_len(&t, i);
 	assert_in_range(sum, 1, MOST);
 	/* The rest has to wait, but not for another kick. */
-	for (i = 0; i < 100 && virtio_run(&t.v, 64); i++)
+	for (i = 0; i < 100 && rig_turn(&t.v, 64); i++)
 		;
 	assert_int_equal(t.ring.used->idx, SIZE);
 	for (i = 0; i < SIZE; i++)

@@ -62,7 +62,7 @@ static inline void disk_begin(struct disk *t, struct virtio_device *dev,
 	memset(t, 0, sizeof(*t));
 	rig_init(&t->rig);
 	t->dev = dev;
-	err = virtio_init(&t->v, t->dev, &ops, t);
+	err = virtio_init(&t->v, t->dev, rig_options(), &ops, t);
 	assert(!err);
 	(void)err;
 	virtio_set_memory(&t->v, &t->rig.map);
@@ -76,7 +76,7 @@ static inline void disk_begin(struct disk *t, struct virtio_device *dev,
 		virtio_queue_enable(&t->v, q);
 	}
 	virtio_write_status(&t->v, 0xf);
-	while (virtio_run(&t->v, 64))
+	while (rig_turn(&t->v, 64))
 		;
 	memset(rig_at(&t->rig, DISK_STATUS), DISK_UNTOUCHED, 0x100);
 }
@@ -161,7 +161,7 @@ static inline uint8_t disk_status(struct disk *t)
 
 static inline void disk_settle(struct disk *t)
 {
-	for (t->runs = 1; t->runs < 1000 && virtio_run(&t->v, 64); t->runs++)
+	for (t->runs = 1; t->runs < 1000 && rig_turn(&t->v, 64); t->runs++)
 		;
 }
 

@@ -34,6 +34,10 @@ static void function_work(struct virtio_pci *vp)
 	function_activate(container_of(vp, struct function, vp));
 }
 
+static const struct virtio_pci_ops function_ops = {
+	.work = function_work,
+};
+
 /* A function that goes away may still be on the list. */
 void function_deactivate(struct function *f)
 {
@@ -65,7 +69,7 @@ int function_create(struct machine *m, const struct device_type *type,
 	err = type->create(opt, nr_opt, &f->device, error, room);
 	if (err)
 		goto free_function;
-	err = virtio_pci_init(&f->vp, f->device, function_work);
+	err = virtio_pci_init(&f->vp, f->device, NULL, &function_ops);
 	if (err)
 		goto destroy_device;
 	err = sink_eventfd_init(&f->eventfds, f->vp.func.msix.nr, NULL);

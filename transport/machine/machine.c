@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "ring/ticks.h"
 #include "transport/machine/function.h"
 
 static bool name_is_good(const char *name)
@@ -352,18 +353,24 @@ static bool functions_turn(struct machine *m)
 {
 	struct function *f = m->active_head;
 	struct function *next;
+	unsigned int what;
+	bool did = false;
+	uint64_t now;
 
 	if (!f)
 		return false;
+	now = ticks_now();
 	m->active_head = NULL;
 	m->active_tail = &m->active_head;
 	for (; f; f = next) {
 		next = f->next_active;
 		f->active = false;
-		if (virtio_run(&f->vp.virtio, MACHINE_TURN_CHAINS))
+		what = virtio_run(&f->vp.virtio, MACHINE_TURN_CHAINS, now);
+		if (what & VIRTIO_MORE)
 			function_activate(f);
+		did |= what & VIRTIO_DID;
 	}
-	return true;
+	return did;
 }
 
 bool machine_turn(struct machine *m)
@@ -382,7 +389,10 @@ bool machine_turn(struct machine *m)
 bool machine_sleep(struct machine *m)
 {
 	/* Nobody would end the sleep for a store to a notify page. */
-	bool work = m->active_head || m->mapped;
+	bool work = m->mapped;
+
+	for (struct function *f = m->active_head; f; f = f->next_active)
+		work |= virtio_sleep(&f->vp.virtio) != VIRTIO_ASLEEP;
 
 	for (struct link *l = m->links; l; l = l->next) {
 		link_turned(l);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How: an array sorted by guest address, searched in halves unless the last
- * hit answers.  Regions do not wrap, so every region has a last address and
- * the arithmetic is on those.
+ * How: an array sorted by guest address, searched in halves: whoever looks often
+ * keeps what he found.  Regions do not wrap, so every region has a last address
+ * and the arithmetic is on those.
  */
 #include "transport/mem/gpa.h"
 
@@ -53,7 +53,6 @@ static int make_room(struct gpa_map *map)
 
 static void changed(struct gpa_map *map)
 {
-	map->last = 0;
 	map->epoch++;
 }
 
@@ -109,28 +108,28 @@ int gpa_map_remove(struct gpa_map *map, uint64_t gpa, uint64_t size,
 	return 0;
 }
 
-uint64_t gpa_span(struct gpa_map *map, uint64_t gpa, uint64_t len, bool write,
-		  void **host)
+const struct gpa_region *gpa_find(const struct gpa_map *map, uint64_t gpa)
+{
+	const uint32_t i = first_index(map, gpa);
+
+	if (i == map->nr || !region_has(&map->region[i], gpa))
+		return NULL;
+	return &map->region[i];
+}
+
+uint64_t gpa_span(const struct gpa_map *map, uint64_t gpa, uint64_t len,
+		  bool write, void **host)
 {
 	const uint32_t need = write ? GPA_WRITE : GPA_READ;
-	const struct gpa_region *r;
+	const struct gpa_region *r = gpa_find(map, gpa), *next;
+	const struct gpa_region *end = map->region + map->nr;
 	uint64_t span;
-	uint32_t i = map->last;
 
-	if (i >= map->nr || !region_has(&map->region[i], gpa)) {
-		i = first_index(map, gpa);
-		if (i == map->nr || !region_has(&map->region[i], gpa))
-			return 0;
-		map->last = i;
-	}
-	r = &map->region[i];
-	if (!r->host || !(r->flags & need))
+	if (!r || !r->host || !(r->flags & need))
 		return 0;
 	*host = r->host + (gpa - r->gpa);
 	span = r->size - (gpa - r->gpa);
-	while (span < len && ++i < map->nr) {
-		const struct gpa_region *next = &map->region[i];
-
+	while (span < len && (next = r + 1) < end) {
 		/* Neither end can wrap: another region follows @r. */
 		if (next->gpa != r->gpa + r->size ||
 		    next->host != r->host + r->size || !(next->flags & need))

@@ -77,7 +77,6 @@ struct gpa_region {
 struct gpa_map {
 	struct gpa_region *region; /* owned, sorted by gpa */
 	uint32_t nr, room;
-	uint32_t last; /* the last hit, tried first */
 	uint64_t epoch;
 };
 
@@ -98,12 +97,16 @@ int gpa_map_remove(struct gpa_map *map, uint64_t gpa, uint64_t size,
  * everything, or not writable while @write.  Regions that follow each other in
  * guest and in host memory are one piece.
  */
-uint64_t gpa_span(struct gpa_map *map, uint64_t gpa, uint64_t len, bool write,
-		  void **host);
+uint64_t gpa_span(const struct gpa_map *map, uint64_t gpa, uint64_t len,
+		  bool write, void **host);
+
+/* The region that @gpa is in, a hole perhaps; NULL: none.  Valid until the
+ * table changes. */
+const struct gpa_region *gpa_find(const struct gpa_map *map, uint64_t gpa);
 
 /* All @len bytes (> 0) in one piece, or NULL. */
-static inline void *gpa_ptr(struct gpa_map *map, uint64_t gpa, uint64_t len,
-			    bool write)
+static inline void *gpa_ptr(const struct gpa_map *map, uint64_t gpa,
+			    uint64_t len, bool write)
 {
 	void *host;
 

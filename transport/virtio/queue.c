@@ -2,117 +2,107 @@
 /*
  * How: three areas of guest memory, found once per memory map by vq_derive()
  * and touched through three host pointers.  While one is missing, all are
- * NULL and the queue is paused.
+ * NULL and the queue is paused.  What is particular to a kind of ring is in
+ * split.c and packed.c; the walk of a chain is here, since a descriptor means
+ * the same in both.
  *
- * Field        written by  read by  edge
- * avail.idx    driver      device   Q1  entry and descriptors are complete
- * used.idx     device      driver   Q2  used element and data are complete
- * avail_event  device      driver   Q3  either the driver sees that we sleep
- *  or flags                             and kicks, or we see its avail.idx
- * used_event   driver      device   Q4  either we see what the driver waits
- *  or flags                             for, or it sees our used.idx
- *
- * Q3 and Q4 are store-then-load on both sides, which only a full barrier on
- * both sides orders.  The descriptor table needs no edge of its own: it is
- * covered by Q1.
- *
- * The guest can write all of this memory at any time; what has been loaded
- * into a local is what is checked and used.
+ * With IN_ORDER, chains that are pushed too early wait in a table, by the order
+ * in which they were taken.  Of chains that follow each other and had nothing
+ * to be written only the last one gets a used element (virtio 1.2, 2.7.9 and
+ * 2.8.9): whoever is told of it knows that the others are used, too.
  */
 #include "transport/virtio/queue.h"
+
+#include <stdlib.h>
+
+#include "transport/virtio/ring.h"
 #include "transport/virtio/virtio.h"
 
-#define DESC_NEXT     1u
-#define DESC_WRITE    2u
-#define DESC_INDIRECT 4u
-
-#define AVAIL_NO_INTERRUPT 1u
-#define USED_NO_NOTIFY	   1u
-
-/* virtio 1.2, 2.7: sizes and alignments, always with room for the events. */
-#define DESC_ALIGN  16
-#define AVAIL_ALIGN 2
-#define USED_ALIGN  4
-
-struct desc {
-	uint64_t addr;
-	uint32_t len;
-	uint16_t flags;
-	uint16_t next;
-};
-static_assert(sizeof(struct desc) == 16, "is the table entry");
-
-struct used_elem {
-	uint32_t id;
-	uint32_t len;
-};
-
-struct used_ring {
-	uint16_t flags;
-	uint16_t idx;
-	struct used_elem ring[];
-};
-
-struct avail_ring {
-	uint16_t flags;
-	uint16_t idx;
-	uint16_t ring[];
-};
-
-static uint64_t desc_bytes(const struct vq *vq)
-{
-	return sizeof(struct desc) * vq->s.size;
-}
-
-static uint64_t avail_bytes(const struct vq *vq)
-{
-	return 6 + 2ull * vq->s.size;
-}
-
-static uint64_t used_bytes(const struct vq *vq)
-{
-	return 6 + 8ull * vq->s.size;
-}
-
-void vq_init(struct vq *vq, uint16_t max)
+int vq_init(struct vq *vq, uint16_t max, bool in_order)
 {
 	assert(is_power_of_2(max) && max <= VQ_MAX_SIZE);
 	*vq = (struct vq){ .max = max };
+	if (in_order) {
+		vq->late = calloc(max, sizeof(*vq->late));
+		if (!vq->late)
+			return -ENOMEM;
+		vq->max_late = max;
+	}
 	vq_reset(vq);
+	return 0;
+}
+
+void vq_fini(struct vq *vq)
+{
+	free(vq->late);
+	vq->late = NULL;
 }
 
 static void forget_host(struct vq *vq)
 {
 	vq->desc_host = NULL;
-	vq->avail_host = NULL;
-	vq->used_host = NULL;
+	vq->driver_host = NULL;
+	vq->device_host = NULL;
+	vq->near = (struct gpa_region){ .size = 0 };
+}
+
+static void begin(struct vq *vq)
+{
+	vq->s.last_avail = 0;
+	vq->s.used = 0;
+	vq->s.published = 0;
+	vq->s.signalled = 0;
+	vq->s.taken = 0;
+	if (vq->packed)
+		packed_begin(vq);
 }
 
 void vq_reset(struct vq *vq)
 {
+	unsigned int i;
+
 	vq->s = (struct vq_state){ .size = vq->max };
-	vq->event_idx = false;
-	vq->indirect = false;
+	begin(vq);
 	vq->running = false;
 	vq->quiet = false;
+	vq->seq = 0;
+	vq->late_seq = 0;
+	vq->batch_open = false;
+	vq->pushed = 0;
+	vq->undecided = 0;
+	for (i = 0; i < vq->max_late; i++)
+		vq->late[i].pushed = false;
 	vq->avail_seen = 0;
 	forget_host(vq);
+}
+
+void vq_set_features(struct vq *vq, const struct virtio_features *f)
+{
+	vq->event_idx = virtio_has(f, VIRTIO_F_EVENT_IDX);
+	vq->indirect = virtio_has(f, VIRTIO_F_INDIRECT_DESC);
+	vq->packed = virtio_has(f, VIRTIO_F_RING_PACKED);
+	vq->in_order = virtio_has(f, VIRTIO_F_IN_ORDER) && vq->late;
+	begin(vq);
 }
 
 void vq_break(struct vq *vq)
 {
 	if (vq->s.broken)
 		return;
-	vq->s.broken = 1;
-	vq->stats.broken++;
+	/* Atomic: a kick looks at it on another thread. */
+	__atomic_store_n(&vq->s.broken, 1, __ATOMIC_RELAXED);
+	count_add(&vq->stats.broken, 1);
 	forget_host(vq);
 }
 
 void vq_set_size(struct vq *vq, uint16_t size)
 {
-	if (!vq->s.enabled && size <= vq->max && is_power_of_2(size))
+	if (!vq->s.enabled && size && size <= vq->max &&
+	    (vq->packed || is_power_of_2(size)))
 		vq->s.size = size;
 }
+
+/* ---- Areas ---------------------------------------------------------------- */
 
 /* To end with the last byte there is, is not to wrap. */
 static bool wraps(uint64_t gpa, uint64_t bytes)
@@ -120,36 +110,38 @@ static bool wraps(uint64_t gpa, uint64_t bytes)
 	return bytes && bytes - 1 > UINT64_MAX - gpa;
 }
 
-/* 0 counts as never written: to take it for an address would let a forgotten
- * register write the used ring over the guest's page 0. */
-static bool sane_area(uint64_t gpa, uint64_t bytes, unsigned int align)
+static void find_areas(const struct vq *vq, struct vq_area area[3])
 {
-	return gpa && !(gpa & (align - 1)) && !wraps(gpa, bytes);
+	if (vq->packed)
+		packed_areas(vq, area);
+	else
+		split_areas(vq, area);
 }
 
 bool vq_enable(struct vq *vq)
 {
+	const uint64_t gpa[] = { vq->s.desc, vq->s.driver, vq->s.device };
+	struct vq_area area[3];
+	unsigned int i;
+
 	if (vq->s.enabled)
 		return !vq->s.broken;
 	vq->s.enabled = 1;
-	if (!sane_area(vq->s.desc, desc_bytes(vq), DESC_ALIGN) ||
-	    !sane_area(vq->s.driver, avail_bytes(vq), AVAIL_ALIGN) ||
-	    !sane_area(vq->s.device, used_bytes(vq), USED_ALIGN))
-		vq_break(vq);
+	find_areas(vq, area);
+	/* 0 counts as never written: to take it for an address would let a
+	 * forgotten register write the used ring over the guest's page 0. */
+	for (i = 0; i < ARRAY_SIZE(area); i++)
+		if (!gpa[i] || gpa[i] % area[i].align ||
+		    wraps(gpa[i], area[i].bytes))
+			vq_break(vq);
 	vq_derive(vq, vq->mem, vq->running);
 	return !vq->s.broken;
 }
 
-void vq_set_features(struct vq *vq, const struct virtio_features *f)
-{
-	vq->event_idx = virtio_has(f, VIRTIO_F_EVENT_IDX);
-	vq->indirect = virtio_has(f, VIRTIO_F_INDIRECT_DESC);
-}
-
-enum area {
-	AREA_THERE,
-	AREA_HOLE,
-	AREA_PIECES
+enum found {
+	FOUND,
+	HOLE,
+	PIECES
 };
 
 /*
@@ -158,100 +150,68 @@ enum area {
  * than guest memory is refused for the same reason: our 16-bit accesses must
  * be single ones.
  */
-static enum area find_area(struct gpa_map *mem, uint64_t gpa, uint64_t bytes,
-			   bool write, unsigned int align, void **host)
+static enum found find_area(const struct gpa_map *mem, uint64_t gpa,
+			    const struct vq_area *area, void **host)
 {
+	uint64_t bytes = area->bytes;
 	void *piece;
-	uint64_t n = gpa_span(mem, gpa, bytes, write, host);
+	uint64_t n = gpa_span(mem, gpa, bytes, area->write, host);
 
-	if (n == bytes && !((uintptr_t)*host & (align - 1)))
-		return AREA_THERE;
+	if (area->write && area->read && n == bytes)
+		n = gpa_span(mem, gpa, bytes, false, host);
+	if (n == bytes && !((uintptr_t)*host & (area->align - 1)))
+		return FOUND;
 	while (n && n < bytes) {
 		gpa += n;
 		bytes -= n;
-		n = gpa_span(mem, gpa, bytes, write, &piece);
+		n = gpa_span(mem, gpa, bytes, area->write, &piece);
 	}
-	return n ? AREA_PIECES : AREA_HOLE;
+	return n ? PIECES : HOLE;
 }
 
 void vq_derive(struct vq *vq, struct gpa_map *mem, bool running)
 {
-	void *desc, *avail, *used;
-	enum area d, a, u;
+	const uint64_t gpa[] = { vq->s.desc, vq->s.driver, vq->s.device };
+	struct vq_area area[3];
+	enum found worst = FOUND, f;
+	void *host[3];
+	unsigned int i;
 
 	vq->mem = mem;
 	vq->running = running;
-	vq->avail_seen = vq->s.last_avail;
+	vq->avail_seen = vq->packed ? 0 : vq->s.last_avail;
+	vq->quiet = false;
 	forget_host(vq);
 	if (!vq->s.enabled || vq->s.broken || !mem)
 		return;
-	d = find_area(mem, vq->s.desc, desc_bytes(vq), false, DESC_ALIGN,
-		      &desc);
-	a = find_area(mem, vq->s.driver, avail_bytes(vq), false, AVAIL_ALIGN,
-		      &avail);
-	u = find_area(mem, vq->s.device, used_bytes(vq), true, USED_ALIGN,
-		      &used);
-	if (d == AREA_HOLE || a == AREA_HOLE || u == AREA_HOLE)
-		return;
-	if (d == AREA_PIECES || a == AREA_PIECES || u == AREA_PIECES) {
-		vq_break(vq);
-		return;
+	find_areas(vq, area);
+	for (i = 0; i < ARRAY_SIZE(area); i++) {
+		f = find_area(mem, gpa[i], &area[i], &host[i]);
+		/* A hole may be filled yet. */
+		if (f == HOLE || (f == PIECES && worst == FOUND))
+			worst = f;
 	}
-	vq->desc_host = desc;
-	vq->avail_host = avail;
-	vq->used_host = used;
+	if (worst == PIECES)
+		vq_break(vq);
+	if (worst != FOUND)
+		return;
+	vq->desc_host = host[0];
+	vq->driver_host = host[1];
+	vq->device_host = host[2];
 }
 
-/*
- * Load avail.idx; false if the queue broke.  The driver may have at most the
- * queue's size outstanding, and it cannot know of a buffer that we have not
- * published: one check bounds both how far idx may be ahead of us and how
- * many chains a device can hold.
- */
-static bool load_avail_idx(struct vq *vq)
+/* ---- Chains --------------------------------------------------------------- */
+
+bool vq_pop(struct vq *vq, struct vq_chain *c)
 {
-	const struct avail_ring *avail = vq->avail_host;
-	/* Q1: pairs with the driver's barrier before it moves avail.idx. */
-	uint16_t idx = __atomic_load_n(&avail->idx, __ATOMIC_ACQUIRE);
-	uint16_t out = (uint16_t)(idx - vq->s.published);
-	uint16_t taken = (uint16_t)(vq->s.last_avail - vq->s.published);
-
-	/* Also broken if idx went back behind what was taken. */
-	if (out > vq->s.size || out < taken) {
-		vq_break(vq);
-		return false;
-	}
-	vq->avail_seen = idx;
-	return true;
-}
-
-bool vq_pop(struct vq *vq, struct vq_chain *chain)
-{
-	const struct avail_ring *avail = vq->avail_host;
-	uint16_t head;
-
 	if (!vq_live(vq))
 		return false;
-	if (vq->avail_seen == vq->s.last_avail && !load_avail_idx(vq))
+	*c = (struct vq_chain){ .vq = vq, .more = true };
+	if (!(vq->packed ? packed_pop(vq, c) : split_pop(vq, c)))
 		return false;
-	if (vq->avail_seen == vq->s.last_avail)
-		return false;
-	/* Relaxed: Q1 came before. */
-	head = __atomic_load_n(
-		&avail->ring[vq->s.last_avail & (vq->s.size - 1)],
-		__ATOMIC_RELAXED);
-	if (head >= vq->s.size) {
-		vq_break(vq);
-		return false;
-	}
-	vq->s.last_avail++;
-	vq->stats.chains++;
-	*chain = (struct vq_chain){
-		.vq = vq,
-		.head = head,
-		.next = head,
-		.more = true,
-	};
+	c->next = vq->packed ? 0 : c->head;
+	c->seq = vq->seq++;
+	count_add(&vq->stats.chains, 1);
 	return true;
 }
 
@@ -268,53 +228,74 @@ static unsigned int chain_limit(const struct vq_chain *c)
 	return c->indirect && size < VQ_CHAIN_MAX ? VQ_CHAIN_MAX : size;
 }
 
-/* Copy one descriptor: what is in @d cannot change any more. */
-static void copy_desc(struct desc *d, const void *host)
+/* Where @gpa is likely to be: where the last one was. */
+static uint64_t find_span(struct vq *vq, uint64_t gpa, uint64_t len, bool write,
+			  void **host)
 {
-	memcpy(d, host, sizeof(*d));
-	/* The compiler may not go back to guest memory for a field. */
-	__asm__ volatile("" ::: "memory");
+	const uint32_t need = write ? GPA_WRITE : GPA_READ;
+	const struct gpa_region *r = &vq->near;
+	uint64_t off = gpa - r->gpa;
+
+	if (likely(off < r->size && len <= r->size - off && r->host &&
+		   (r->flags & need))) {
+		*host = r->host + off;
+		return len;
+	}
+	r = gpa_find(vq->mem, gpa);
+	if (r)
+		vq->near = *r;
+	return gpa_span(vq->mem, gpa, len, write, host);
 }
 
 /* An indirect table may lie anywhere: even one entry may be in two pieces. */
-static bool copy_indirect(struct vq_chain *c, struct desc *d)
+static bool load_indirect(struct vq_chain *c, struct vq_desc *d)
 {
 	uint64_t gpa = c->table + sizeof(*d) * c->next;
 	unsigned int done = 0;
 	uint64_t n;
 	void *host;
 
+	if (c->next >= c->entries)
+		return false;
 	while (done < sizeof(*d)) {
-		n = gpa_span(c->vq->mem, gpa + done, sizeof(*d) - done, false,
-			     &host);
+		n = find_span(c->vq, gpa + done, sizeof(*d) - done, false,
+			      &host);
 		if (!n)
 			return false;
 		memcpy((uint8_t *)d + done, host, n);
 		done += (unsigned int)n;
 	}
 	__asm__ volatile("" ::: "memory");
+	if (!c->vq->packed)
+		return true;
+	/* virtio 1.2, 2.8.7: one after the other, and only WRITE means
+	 * anything. */
+	d->next = (uint16_t)(c->next + 1);
+	d->flags &= DESC_WRITE;
+	if (d->next < c->entries)
+		d->flags |= DESC_NEXT;
 	return true;
 }
 
-static bool load_desc(struct vq_chain *c, struct desc *d)
+static bool load_desc(struct vq_chain *c, struct vq_desc *d)
 {
-	const struct desc *table = c->vq->desc_host;
-
 	if (c->loaded >= chain_limit(c))
 		return false;
 	c->loaded++;
 	if (c->indirect)
-		return c->next < c->entries && copy_indirect(c, d);
-	if (c->next >= c->vq->s.size)
-		return false;
-	copy_desc(d, &table[c->next]);
-	return true;
+		return load_indirect(c, d);
+	return c->vq->packed ? packed_load(c, d) : split_load(c, d);
 }
 
-/* virtio 1.2, 2.7.5.3: the WRITE flag here means nothing. */
-static bool enter_indirect(struct vq_chain *c, const struct desc *d)
+/*
+ * virtio 1.2, 2.7.5.3: the WRITE flag here means nothing.  Split rings may have
+ * direct descriptors before it, packed ones (2.8.7) may not.
+ */
+static bool enter_indirect(struct vq_chain *c, const struct vq_desc *d)
 {
 	if (!c->vq->indirect || c->indirect || (d->flags & DESC_NEXT))
+		return false;
+	if (c->vq->packed && c->slots > 1)
 		return false;
 	if (!d->len || d->len % sizeof(*d) || wraps(d->addr, d->len))
 		return false;
@@ -327,7 +308,7 @@ static bool enter_indirect(struct vq_chain *c, const struct desc *d)
 }
 
 /* A descriptor that holds data; virtio 1.2, 2.7.4.2: readable ones first. */
-static bool enter_data(struct vq_chain *c, const struct desc *d)
+static bool enter_data(struct vq_chain *c, const struct vq_desc *d)
 {
 	c->write = d->flags & DESC_WRITE;
 	if (c->seen_write && !c->write)
@@ -346,7 +327,7 @@ static bool enter_data(struct vq_chain *c, const struct desc *d)
 
 static bool load_element(struct vq_chain *c)
 {
-	struct desc d;
+	struct vq_desc d;
 
 	if (!load_desc(c, &d))
 		return false;
@@ -376,7 +357,7 @@ int vq_chain_next(struct vq_chain *c, struct vq_span *span)
 		if (!load_element(c))
 			return chain_break(c);
 	}
-	n = gpa_span(vq->mem, c->addr, c->rest, c->write, &span->host);
+	n = find_span(vq, c->addr, c->rest, c->write, &span->host);
 	if (!n)
 		return chain_break(c);
 	span->len = (uint32_t)n;
@@ -386,90 +367,111 @@ int vq_chain_next(struct vq_chain *c, struct vq_span *span)
 	if (c->write)
 		c->writable += n;
 	else
-		vq->stats.bytes_read += n;
+		count_add(&vq->stats.bytes_read, n);
 	return 1;
 }
 
-void vq_push(struct vq *vq, const struct vq_chain *chain, uint32_t written)
-{
-	struct used_ring *used = vq->used_host;
-	struct used_elem *e;
+/* ---- Used chains ---------------------------------------------------------- */
 
-	assert(chain->vq == vq && written <= chain->writable);
-	if (!vq_live(vq))
-		return;
-	e = &used->ring[vq->s.used & (vq->s.size - 1)];
-	/* Relaxed: the driver looks only after Q2. */
-	__atomic_store_n(&e->id, chain->head, __ATOMIC_RELAXED);
-	__atomic_store_n(&e->len, written, __ATOMIC_RELAXED);
-	vq->s.used++;
-	vq->stats.bytes_written += written;
+static void put(struct vq *vq, uint16_t at, const struct vq_late *e)
+{
+	if (vq->packed) {
+		packed_put(vq, at, e->id, e->len);
+		vq->s.used = packed_advance(vq, vq->s.used, e->slots);
+	} else {
+		split_put(vq, at, e->id, e->len);
+		vq->s.used++;
+	}
+	vq->pushed += e->slots;
 }
 
-/* virtio 1.2, 2.7.7.2 and 2.7.10: did we move past what it waits for? */
-static bool wants_interrupt(const struct vq *vq, uint16_t old)
+static void put_in_order(struct vq *vq, const struct vq_late *e)
 {
-	const struct avail_ring *avail = vq->avail_host;
-	uint16_t event;
+	if (!vq->batch_open)
+		vq->batch = vq->s.used;
+	put(vq, vq->batch, e);
+	vq->batch_open = e->plain;
+}
 
-	/* Q4: pairs with the driver's barrier between writing used_event (or
-	 * flags) and its last look at used.idx. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!vq->event_idx)
-		return !(__atomic_load_n(&avail->flags, __ATOMIC_RELAXED) &
-			 AVAIL_NO_INTERRUPT);
-	event = __atomic_load_n(&avail->ring[vq->s.size], __ATOMIC_RELAXED);
-	return (uint16_t)(vq->s.used - event - 1) <
-	       (uint16_t)(vq->s.used - old);
+static void push_late(struct vq *vq, const struct vq_late *e, uint16_t seq)
+{
+	const uint16_t mask = (uint16_t)(vq->max_late - 1);
+	struct vq_late *next;
+
+	vq->late[seq & mask] = *e;
+	while ((next = &vq->late[vq->late_seq & mask])->pushed) {
+		next->pushed = false;
+		vq->late_seq++;
+		put_in_order(vq, next);
+	}
+}
+
+void vq_push(struct vq *vq, const struct vq_chain *c, uint32_t written)
+{
+	const struct vq_late e = {
+		.len = written,
+		.id = c->id,
+		.slots = c->slots,
+		.pushed = true,
+		.plain = !c->more && !c->rest && !c->seen_write,
+	};
+
+	assert(c->vq == vq && written <= c->writable);
+	if (!vq_live(vq))
+		return;
+	count_add(&vq->stats.bytes_written, written);
+	if (vq->in_order)
+		push_late(vq, &e, c->seq);
+	else
+		put(vq, vq->s.used, &e);
 }
 
 bool vq_publish(struct vq *vq)
 {
-	struct used_ring *used = vq->used_host;
-	uint16_t old = vq->s.published;
-
-	if (!vq_live(vq) || vq->s.used == old)
+	if (!vq_live(vq) || !vq->pushed)
 		return false;
-	/* Q2: pairs with the driver's barrier after it loads used.idx. */
-	__atomic_store_n(&used->idx, vq->s.used, __ATOMIC_RELEASE);
+	if (vq->packed)
+		packed_publish(vq);
+	else
+		split_publish(vq);
 	vq->s.published = vq->s.used;
-	if (!wants_interrupt(vq, old)) {
-		vq->stats.suppressed++;
-		return false;
-	}
-	vq->stats.interrupts++;
+	vq->undecided += vq->pushed;
+	vq->pushed = 0;
+	vq->batch_open = false;
 	return true;
 }
 
+bool vq_wants_interrupt(struct vq *vq)
+{
+	bool wanted;
+
+	if (!vq_live(vq) || !vq->undecided)
+		return false;
+	wanted = vq->packed ? packed_wants_interrupt(vq)
+			    : split_wants_interrupt(vq);
+	vq->s.signalled = vq->s.published;
+	vq->undecided = 0;
+	count_add(wanted ? &vq->stats.interrupts : &vq->stats.suppressed, 1);
+	return wanted;
+}
+
+/* ---- Kicks ---------------------------------------------------------------- */
+
 bool vq_arm(struct vq *vq)
 {
-	struct used_ring *used = vq->used_host;
-	uint16_t seen = vq->avail_seen;
-	uint16_t *event;
-
 	if (!vq_live(vq))
 		return false;
-	/* The event is what we have seen, not what we took: a device that
-	 * leaves chains in the ring wants to hear of new ones only. */
-	event = (uint16_t *)&used->ring[vq->s.size];
-	if (vq->event_idx)
-		__atomic_store_n(event, seen, __ATOMIC_RELAXED);
-	else
-		__atomic_store_n(&used->flags, 0, __ATOMIC_RELAXED);
 	vq->quiet = false;
-	/* Q3: pairs with the driver's barrier between moving avail.idx and
-	 * reading avail_event (or flags). */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return load_avail_idx(vq) && vq->avail_seen != seen;
+	return vq->packed ? packed_arm(vq) : split_arm(vq);
 }
 
 void vq_disarm(struct vq *vq)
 {
-	struct used_ring *used = vq->used_host;
-
-	/* With EVENT_IDX the event just stays behind. */
-	if (!vq_live(vq) || vq->event_idx || vq->quiet)
+	if (vq->quiet || !vq_live(vq))
 		return;
-	__atomic_store_n(&used->flags, USED_NO_NOTIFY, __ATOMIC_RELAXED);
+	if (vq->packed)
+		packed_disarm(vq);
+	else
+		split_disarm(vq);
 	vq->quiet = true;
 }

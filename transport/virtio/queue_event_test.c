@@ -15,7 +15,8 @@ static bool interrupts(uint16_t from, uint16_t to, uint16_t event)
 	bool raised;
 
 	live(&t, TEST_EVENT_IDX);
-	t.vq.s.last_avail = t.vq.s.used = t.vq.s.published = from;
+	t.vq.s.last_avail = t.vq.s.used = from;
+	t.vq.s.published = t.vq.s.signalled = from;
 	t.ring.avail->idx = from;
 	vq_derive(&t.vq, &t.rig.map, true);
 	*rig_used_event(&t.ring) = event;
@@ -24,7 +25,7 @@ static bool interrupts(uint16_t from, uint16_t to, uint16_t event)
 		offer(&t, 0);
 		assert_true(serve(&t, 0));
 	}
-	raised = vq_publish(&t.vq);
+	raised = queue_tell(&t.vq);
 	assert_int_equal(t.vq.stats.interrupts, raised);
 	assert_int_equal(t.vq.stats.suppressed, !raised);
 	end(&t);
@@ -60,12 +61,12 @@ static void vq_honours_no_interrupt_without_event_idx(void **state)
 	t.ring.avail->flags = 1;
 	offer(&t, 0);
 	assert_true(serve(&t, 0));
-	assert_false(vq_publish(&t.vq));
+	assert_false(queue_tell(&t.vq));
 	assert_int_equal(t.ring.used->idx, 1);
 	t.ring.avail->flags = 0;
 	offer(&t, 0);
 	assert_true(serve(&t, 0));
-	assert_true(vq_publish(&t.vq));
+	assert_true(queue_tell(&t.vq));
 	assert_int_equal(t.vq.stats.suppressed, 1);
 	end(&t);
 }
@@ -80,7 +81,7 @@ static void vq_ignores_unknown_avail_flags(void **state)
 	t.ring.avail->flags = 0xfffe;
 	offer(&t, 0);
 	assert_true(serve(&t, 0));
-	assert_true(vq_publish(&t.vq));
+	assert_true(queue_tell(&t.vq));
 	end(&t);
 }
 
@@ -90,11 +91,11 @@ static void vq_publishes_nothing_twice(void **state)
 
 	(void)state;
 	live(&t, 0);
-	assert_false(vq_publish(&t.vq));
+	assert_false(queue_tell(&t.vq));
 	offer(&t, 0);
 	assert_true(serve(&t, 0));
-	assert_true(vq_publish(&t.vq));
-	assert_false(vq_publish(&t.vq));
+	assert_true(queue_tell(&t.vq));
+	assert_false(queue_tell(&t.vq));
 	assert_int_equal(t.vq.stats.interrupts, 1);
 	end(&t);
 }
@@ -114,7 +115,7 @@ static void vq_arms_by_avail_event_and_looks_again(void **state)
 	assert_false(vq_arm(&t.vq));
 	assert_int_equal(*rig_avail_event(&t.ring), 1);
 	/* What comes between the last look and arming is not lost. */
-	vq_publish(&t.vq);
+	queue_tell(&t.vq);
 	assert_false(serve(&t, 0));
 	offer(&t, 0);
 	assert_true(vq_arm(&t.vq));

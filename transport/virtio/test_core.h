@@ -60,7 +60,7 @@ static inline void core_begin(struct core *c)
 	for (q = 0; q < TEST_QUEUES; q++)
 		rig_ring(&c->rig, &c->ring[q], q, CORE_RING_SIZE);
 	test_device_init(&c->dev);
-	err = virtio_init(&c->v, &c->dev.device, &ops, c);
+	err = virtio_init(&c->v, &c->dev.device, rig_options(), &ops, c);
 	assert(!err);
 	(void)err;
 	virtio_set_memory(&c->v, &c->rig.map);
@@ -97,7 +97,7 @@ static inline void core_up(struct core *c)
 	for (q = 0; q < TEST_QUEUES; q++)
 		core_enable(c, q);
 	virtio_write_status(&c->v, CORE_UP);
-	virtio_run(&c->v, 64);
+	rig_turn(&c->v, 64);
 	for (q = 0; q < TEST_QUEUES; q++)
 		c->dev.runs[q] = 0;
 	c->works = 0;
@@ -114,7 +114,7 @@ static inline void core_settle(struct core *c)
 {
 	unsigned int i;
 
-	for (i = 0; i < 100 && virtio_run(&c->v, 64); i++)
+	for (i = 0; i < 100 && rig_turn(&c->v, 64); i++)
 		;
 }
 

@@ -19,7 +19,8 @@
 
 struct test_device {
 	struct virtio_device device;
-	unsigned int starts, stops, quiesces;
+	unsigned int starts, stops;
+	unsigned int quiesces[TEST_QUEUES], queue_stops[TEST_QUEUES];
 	unsigned int runs[TEST_QUEUES];
 	unsigned int served[TEST_QUEUES];
 	bool leave;   /* take no chain */
@@ -27,7 +28,7 @@ struct test_device {
 	bool running; /* between start and stop */
 	/* Called once, when a run found nothing more. */
 	void (*at_end)(void *ctx);
-	void (*at_stop)(void *ctx);
+	void (*at_quiesce)(void *ctx);
 	void *ctx;
 	uint8_t config[TEST_CONFIG_SIZE];
 	unsigned int config_writes;
@@ -52,13 +53,21 @@ static inline void test_device_stop(struct virtio_device *d)
 
 	t->stops++;
 	t->running = false;
-	if (t->at_stop)
-		t->at_stop(t->ctx);
 }
 
-static inline void test_device_quiesce(struct virtio_device *d)
+static inline void test_device_quiesce(struct virtio_device *d, unsigned int q)
 {
-	test_device_of(d)->quiesces++;
+	struct test_device *t = test_device_of(d);
+
+	t->quiesces[q]++;
+	if (!q && t->at_quiesce)
+		t->at_quiesce(t->ctx);
+}
+
+static inline void test_device_queue_stop(struct virtio_device *d,
+					  unsigned int q)
+{
+	test_device_of(d)->queue_stops[q]++;
 }
 
 static inline bool test_device_run(struct virtio_device *d, unsigned int q,
@@ -123,7 +132,8 @@ static inline void test_device_init(struct test_device *t)
 		.type = TEST_TYPE,
 		.start = test_device_start,
 		.stop = test_device_stop,
-		.quiesce = test_device_quiesce,
+		.queue_quiesce = test_device_quiesce,
+		.queue_stop = test_device_queue_stop,
 		.queue_run = test_device_run,
 		.config_read = test_device_read,
 		.config_write = test_device_write,

@@ -23,7 +23,7 @@ static inline void begin(struct test *t)
 {
 	rig_init(&t->rig);
 	rig_ring(&t->rig, &t->ring, 0, TEST_QUEUE_SIZE);
-	vq_init(&t->vq, 256);
+	vq_init(&t->vq, 256, false);
 	rig_tell(&t->ring, &t->vq);
 }
 
@@ -53,6 +53,12 @@ static inline void offer(struct test *t, unsigned int i)
 {
 	rig_desc(&t->ring, i, RIG_DATA, 16, RIG_WRITE, 0);
 	rig_offer(&t->ring, i);
+}
+
+/* Publish, and decide: true if the driver is told. */
+static inline bool queue_tell(struct vq *vq)
+{
+	return vq_publish(vq) && vq_wants_interrupt(vq);
 }
 
 /* Take one chain and use it, with @written bytes. */

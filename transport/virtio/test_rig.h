@@ -12,10 +12,27 @@
 
 #include "transport/mem/gpa.h"
 #include "transport/virtio/queue.h"
+#include "transport/virtio/virtio.h"
 
 #define RIG_GPA	 0x100000ull
 #define RIG_SIZE 0x40000u
 #define RIG_DATA (RIG_GPA + 0x20000) /* behind the rings */
+
+/* Queues are never hot: what a run does depends on kicks alone. */
+static inline const struct virtio_options *rig_options(void)
+{
+	static const struct virtio_options cold = {
+		.offer = VIRTIO_OFFER_DEFAULT,
+	};
+
+	return &cold;
+}
+
+/* One run of all queues with work; true if there is more. */
+static inline bool rig_turn(struct virtio *v, unsigned int budget)
+{
+	return virtio_run(v, budget, 0) & VIRTIO_MORE;
+}
 
 #define RIG_NEXT     1u
 #define RIG_WRITE    2u

@@ -6,14 +6,15 @@
  * again and marks those that can run as having work; looking once too often
  * is cheap, a kick that was forgotten is a hang.
  *
- * Work is one bit per queue.  A kick sets it, a run clears it before it looks,
- * so that a kick in between is not lost.  A queue goes to sleep through
- * vq_arm(), which looks once more after it asked for kicks.
+ * Queues that another loop runs are taken back before any of this is done, and
+ * given again afterwards; how queues are run is in run.c.
  */
 #include "transport/virtio/virtio.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "ring/ticks.h"
 
 /* Bits a driver can set; NEEDS_RESET is the device's, the rest reads 0. */
 #define STATUS_DRIVER                                                          \
@@ -27,6 +28,19 @@
 #define FEATURE_WORDS	 4
 
 /* ---- Start, stop, pause -------------------------------------------------- */
+
+/* What follows, up to change_end(), is about queues that nobody runs. */
+static void change_begin(struct virtio *v)
+{
+	if (!v->changing++ && v->ops->recall)
+		v->ops->recall(v->transport);
+}
+
+static void change_end(struct virtio *v)
+{
+	if (!--v->changing && v->ops->release)
+		v->ops->release(v->transport);
+}
 
 static void derive(struct virtio *v, unsigned int q)
 {
@@ -44,30 +58,48 @@ static void resume(struct virtio *v)
 {
 	unsigned int q;
 
+	change_begin(v);
 	for (q = 0; q < v->nr_queues; q++)
 		derive(v, q);
+	change_end(v);
+}
+
+/* On return nothing of the queue is under way, nor looked at. */
+static void pause_queue(struct virtio *v, unsigned int q)
+{
+	const struct virtio_device_ops *ops = v->device->ops;
+
+	if (v->started && ops->queue_quiesce && !v->runner[q].away)
+		ops->queue_quiesce(v->device, q);
+	vq_derive(&v->queue[q], v->mem, false);
 }
 
 static void pause_queues(struct virtio *v)
 {
 	unsigned int q;
 
-	if (v->started && v->device->ops->quiesce)
-		v->device->ops->quiesce(v->device);
+	change_begin(v);
 	for (q = 0; q < v->nr_queues; q++)
-		vq_derive(&v->queue[q], v->mem, false);
+		pause_queue(v, q);
+	change_end(v);
 }
 
 static void start(struct virtio *v)
 {
-	unsigned int q;
-
-	for (q = 0; q < v->nr_queues; q++)
-		vq_set_features(&v->queue[q], &v->s.driver);
 	v->started = true;
 	if (v->device->ops->start)
 		v->device->ops->start(v->device);
 	resume(v);
+}
+
+static void stop_queue(struct virtio *v, unsigned int q)
+{
+	const struct virtio_device_ops *ops = v->device->ops;
+
+	pause_queue(v, q);
+	if (v->started && ops->queue_stop)
+		ops->queue_stop(v->device, q);
+	v->runner[q].late = false;
 }
 
 static void stop(struct virtio *v)
@@ -76,12 +108,14 @@ static void stop(struct virtio *v)
 
 	if (!v->started)
 		return;
+	change_begin(v);
+	for (q = 0; q < v->nr_queues; q++)
+		stop_queue(v, q);
 	if (v->device->ops->stop)
 		v->device->ops->stop(v->device);
-	v->started = false;
 	/* Active bits may stay: a run passes over what is not live. */
-	for (q = 0; q < v->nr_queues; q++)
-		vq_derive(&v->queue[q], v->mem, false);
+	v->started = false;
+	change_end(v);
 }
 
 /* ---- Seen from outside ---------------------------------------------------- */
@@ -108,8 +142,10 @@ static void virtio_view(const struct irq_stage *s, struct irq_view *view)
 		 v->device->ops->name ? v->device->ops->name : "");
 	view->count.fired = v->stats.config_interrupts;
 	for (q = 0; q < v->nr_queues; q++) {
-		view->count.fired += v->queue[q].stats.interrupts;
-		view->count.dropped += v->queue[q].stats.suppressed;
+		const struct vq_stats *stats = &v->queue[q].stats;
+
+		view->count.fired += count_read(&stats->interrupts);
+		view->count.dropped += count_read(&stats->suppressed);
 	}
 }
 
@@ -123,6 +159,10 @@ static const struct irq_stage_ops stage_ops = {
 
 /* ---- Construction -------------------------------------------------------- */
 
+static const struct virtio_options default_options = {
+	.offer = VIRTIO_OFFER_DEFAULT,
+};
+
 static bool sane_device(const struct virtio_device *d)
 {
 	return d->nr_queues <= VIRTIO_MAX_QUEUES &&
@@ -130,13 +170,59 @@ static bool sane_device(const struct virtio_device *d)
 	       !(d->offer.w[0] & CORE_FEATURES);
 }
 
+static bool sane_options(const struct virtio_options *o)
+{
+	return !(o->offer.w[0] & ~CORE_FEATURES) && !o->offer.w[1] &&
+	       (!o->queue_max ||
+		(is_power_of_2(o->queue_max) && o->queue_max <= VQ_MAX_SIZE));
+}
+
+static void free_queues(struct virtio *v)
+{
+	unsigned int q;
+
+	for (q = 0; v->queue && q < v->nr_queues; q++)
+		vq_fini(&v->queue[q]);
+	free(v->queue);
+	free(v->runner);
+	free(v->active);
+	v->queue = NULL;
+	v->runner = NULL;
+	v->active = NULL;
+	v->nr_queues = 0;
+}
+
+static int make_queues(struct virtio *v, uint16_t max)
+{
+	const bool in_order = virtio_has(&v->s.offer, VIRTIO_F_IN_ORDER);
+	const unsigned int n = v->nr_queues;
+	unsigned int q;
+	int err = -ENOMEM;
+
+	/* One more of each: calloc(0) may be NULL. */
+	v->queue = calloc(n + 1, sizeof(*v->queue));
+	v->runner = calloc(n + 1, sizeof(*v->runner));
+	v->active = calloc(ACTIVE_WORDS(n) + 1, sizeof(*v->active));
+	if (v->queue && v->runner && v->active)
+		err = 0;
+	for (q = 0; q < n && !err; q++) {
+		err = vq_init(&v->queue[q], max, in_order);
+		v->runner[q].coalesce = v->coalesce;
+	}
+	if (err)
+		free_queues(v);
+	return err;
+}
+
 int virtio_init(struct virtio *v, struct virtio_device *device,
+		const struct virtio_options *o,
 		const struct virtio_transport_ops *ops, void *transport)
 {
-	unsigned int n = device->nr_queues;
-	unsigned int i;
+	int err;
 
-	if (!sane_device(device))
+	if (!o)
+		o = &default_options;
+	if (!sane_device(device) || !sane_options(o))
 		return -EINVAL;
 	*v = (struct virtio){
 		.stage.ops = &stage_ops,
@@ -145,20 +231,17 @@ int virtio_init(struct virtio *v, struct virtio_device *device,
 		.transport = transport,
 		.nr_queues = device->nr_queues,
 		.s.offer = device->offer,
+		.poll = o->poll,
+		.coalesce = o->coalesce,
 	};
-	virtio_set(&v->s.offer, VIRTIO_F_INDIRECT_DESC);
-	virtio_set(&v->s.offer, VIRTIO_F_EVENT_IDX);
+	/* In ticks, so it is known only now. */
+	if (o == &default_options)
+		v->poll.hot = ticks_of_us(VIRTIO_HOT_US);
+	v->s.offer.w[0] |= o->offer.w[0];
 	virtio_set(&v->s.offer, VIRTIO_F_VERSION_1);
-	/* One more of each: calloc(0) may be NULL. */
-	v->queue = calloc(n + 1, sizeof(*v->queue));
-	v->active = calloc(ACTIVE_WORDS(n) + 1, sizeof(*v->active));
-	if (!v->queue || !v->active) {
-		free(v->queue);
-		free(v->active);
-		return -ENOMEM;
-	}
-	for (i = 0; i < n; i++)
-		vq_init(&v->queue[i], device->queue_max);
+	err = make_queues(v, o->queue_max ? o->queue_max : device->queue_max);
+	if (err)
+		return err;
 	device->virtio = v;
 	return 0;
 }
@@ -167,11 +250,7 @@ void virtio_fini(struct virtio *v)
 {
 	stop(v);
 	v->device->virtio = NULL;
-	free(v->queue);
-	free(v->active);
-	v->queue = NULL;
-	v->active = NULL;
-	v->nr_queues = 0;
+	free_queues(v);
 }
 
 /* ---- Features ------------------------------------------------------------ */
@@ -210,9 +289,21 @@ static bool features_acceptable(const struct virtio *v)
 {
 	const struct virtio_features *d = &v->s.driver;
 	const struct virtio_features *o = &v->s.offer;
+	struct virtio_device *device = v->device;
 
 	return !(d->w[0] & ~o->w[0]) && !(d->w[1] & ~o->w[1]) &&
-	       virtio_has(d, VIRTIO_F_VERSION_1);
+	       virtio_has(d, VIRTIO_F_VERSION_1) &&
+	       (!device->ops->features || device->ops->features(device, d));
+}
+
+/* From now on the queues are of the kind that was agreed on. */
+static void features_ok(struct virtio *v)
+{
+	unsigned int q;
+
+	v->s.status |= VIRTIO_FEATURES_OK;
+	for (q = 0; q < v->nr_queues; q++)
+		vq_set_features(&v->queue[q], &v->s.driver);
 }
 
 /* ---- What surrounds the device ------------------------------------------- */
@@ -251,15 +342,20 @@ void virtio_reset(struct virtio *v)
 {
 	unsigned int q;
 
+	change_begin(v);
 	/* The device first: while it stops it may still hold chains. */
 	stop(v);
-	for (q = 0; q < v->nr_queues; q++)
-		vq_reset(&v->queue[q]);
 	v->s.driver = (struct virtio_features){ { 0, 0 } };
+	for (q = 0; q < v->nr_queues; q++) {
+		vq_set_features(&v->queue[q], &v->s.driver);
+		vq_reset(&v->queue[q]);
+		v->runner[q].coalesce = v->coalesce;
+	}
 	v->s.status = 0;
 	v->stats.resets++;
 	if (v->ops->reset)
 		v->ops->reset(v->transport);
+	change_end(v);
 }
 
 /* DRIVER_OK without FEATURES_OK does not stick, so that a driver which sees
@@ -287,7 +383,7 @@ void virtio_write_status(struct virtio *v, uint8_t value)
 	}
 	v->s.status |= bits & (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
 	if ((bits & VIRTIO_FEATURES_OK) && features_acceptable(v))
-		v->s.status |= VIRTIO_FEATURES_OK;
+		features_ok(v);
 	if (bits & VIRTIO_FAILED) {
 		v->s.status |= VIRTIO_FAILED;
 		stop(v);
@@ -390,88 +486,36 @@ void virtio_queue_enable(struct virtio *v, unsigned int q)
 		v->stats.bad_writes++;
 		return;
 	}
-	/* After DRIVER_OK too: many drivers do it (rule 47); start() has told
-	 * all queues the features. */
+	change_begin(v);
+	/* After DRIVER_OK too: many drivers do it (rule 47). */
 	vq_enable(vq);
 	derive(v, q);
+	change_end(v);
 }
 
-void virtio_queue_activate(struct virtio *v, unsigned int q)
-{
-	v->active[q / 64] |= BIT_ULL(q % 64);
-	if (v->work)
-		return;
-	v->work = true;
-	v->ops->work(v->transport);
-}
-
-void virtio_kick(struct virtio *v, unsigned int q)
+void virtio_queue_reset(struct virtio *v, unsigned int q)
 {
 	struct vq *vq = virtio_queue(v, q);
 
-	if (!vq || !vq->s.enabled || vq->s.broken) {
-		v->stats.bad_kicks++;
+	if (!vq || !(v->s.status & VIRTIO_FEATURES_OK) ||
+	    !virtio_has(&v->s.driver, VIRTIO_F_RING_RESET)) {
+		v->stats.bad_writes++;
 		return;
 	}
-	vq->stats.kicks++;
-	/* Whatever makes it live looks at it anyway: resume(). */
-	if (vq_live(vq))
-		virtio_queue_activate(v, q);
+	change_begin(v);
+	stop_queue(v, q);
+	vq_reset(vq);
+	if (v->ops->queue_reset)
+		v->ops->queue_reset(v->transport, q);
+	change_end(v);
 }
 
-void virtio_queue_publish(struct virtio *v, unsigned int q)
+/* Nobody could take it for an index, nor for a doorbell at rest. */
+#define NOTIF_DATA_BASE 0x4000u
+
+uint16_t virtio_notif_data(const struct virtio *v, unsigned int q)
 {
-	struct vq *vq = &v->queue[q];
-
-	if (vq_publish(vq))
-		v->ops->queue_raise(v->transport, q);
-	if (vq->s.broken)
-		virtio_needs_reset(v);
-}
-
-/* True: look again. */
-static bool run_queue(struct virtio *v, unsigned int q, unsigned int budget)
-{
-	struct vq *vq = &v->queue[q];
-	bool more;
-
-	if (!vq_live(vq))
-		return false;
-	vq_disarm(vq);
-	more = v->device->ops->queue_run(v->device, q, budget);
-	virtio_queue_publish(v, q);
-	if (!more)
-		more = vq_arm(vq);
-	if (vq->s.broken)
-		virtio_needs_reset(v);
-	return more && vq_live(vq);
-}
-
-static void run_word(struct virtio *v, unsigned int w, unsigned int budget)
-{
-	uint64_t todo = v->active[w];
-	unsigned int bit;
-
-	v->active[w] = 0;
-	while (todo) {
-		bit = (unsigned int)__builtin_ctzll(todo);
-		todo &= todo - 1;
-		if (run_queue(v, 64 * w + bit, budget))
-			v->active[w] |= BIT_ULL(bit);
-	}
-}
-
-bool virtio_run(struct virtio *v, unsigned int budget)
-{
-	bool more = false;
-	unsigned int w;
-
-	/* Whatever becomes active meanwhile is told by the return value. */
-	v->work = true;
-	for (w = 0; w < ACTIVE_WORDS(v->nr_queues); w++)
-		run_word(v, w, budget);
-	for (w = 0; w < ACTIVE_WORDS(v->nr_queues); w++)
-		more |= v->active[w] != 0;
-	v->work = more;
-	return more;
+	if (virtio_has(&v->s.driver, VIRTIO_F_NOTIF_CONFIG_DATA))
+		return (uint16_t)(NOTIF_DATA_BASE + q);
+	return (uint16_t)q;
 }

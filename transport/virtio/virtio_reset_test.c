@@ -89,8 +89,8 @@ static void reset_forgets_work_and_touches_memory_no_more(void **state)
 	virtio_kick(&c.v, 0);
 	virtio_write_status(&c.v, 0);
 	memcpy(before, c.rig.mem, RIG_SIZE);
-	assert_false(virtio_run(&c.v, 64));
-	virtio_queue_publish(&c.v, 0);
+	assert_false(rig_turn(&c.v, 64));
+	virtio_queue_run(&c.v, 0, 64, 0);
 	assert_memory_equal(before, c.rig.mem, RIG_SIZE);
 	assert_int_equal(c.dev.runs[0], 0);
 	assert_int_equal(c.queue_raised[0], 0);
@@ -119,7 +119,7 @@ static void reset_lets_go_of_what_is_in_flight(void **state)
 	core_up(&c);
 	core_offer(&c, 0);
 	assert_true(vq_pop(virtio_queue(&c.v, 0), &chain));
-	c.dev.at_stop = queue_is_still_there;
+	c.dev.at_quiesce = queue_is_still_there;
 	c.dev.ctx = &c;
 	virtio_write_status(&c.v, 0);
 	assert_int_equal(c.dev.stops, 1);
@@ -127,7 +127,7 @@ static void reset_lets_go_of_what_is_in_flight(void **state)
 	/* A completion that comes too late. */
 	assert_int_equal(vq_chain_next(&chain, &span), -1);
 	vq_push(virtio_queue(&c.v, 0), &chain, 0);
-	virtio_queue_publish(&c.v, 0);
+	virtio_queue_run(&c.v, 0, 64, 0);
 	assert_memory_equal(before, c.rig.mem, RIG_SIZE);
 	assert_int_equal(c.queue_raised[0], 0);
 	assert_int_equal(virtio_status(&c.v), 0);

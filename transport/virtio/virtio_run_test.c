@@ -123,7 +123,7 @@ static void kick_storm_is_one_piece_of_work(void **state)
 	for (i = 0; i < 1000; i++)
 		virtio_kick(&c.v, 0);
 	assert_int_equal(c.works, 1);
-	assert_false(virtio_run(&c.v, 64));
+	assert_false(rig_turn(&c.v, 64));
 	assert_int_equal(c.dev.runs[0], 1);
 	assert_int_equal(c.v.queue[0].stats.kicks, 1000);
 	core_end(&c);
@@ -157,11 +157,11 @@ static void run_serves_at_most_its_budget(void **state)
 	for (i = 0; i < 5; i++)
 		core_offer(&c, 0);
 	virtio_kick(&c.v, 0);
-	assert_true(virtio_run(&c.v, 2));
+	assert_true(rig_turn(&c.v, 2));
 	assert_int_equal(c.dev.served[0], 2);
-	assert_true(virtio_run(&c.v, 2));
+	assert_true(rig_turn(&c.v, 2));
 	assert_int_equal(c.dev.served[0], 4);
-	assert_false(virtio_run(&c.v, 2));
+	assert_false(rig_turn(&c.v, 2));
 	assert_int_equal(c.dev.served[0], 5);
 	core_end(&c);
 }
@@ -177,7 +177,7 @@ static void run_gives_every_queue_its_turn(void **state)
 	virtio_kick(&c.v, 0);
 	core_offer(&c, 1);
 	virtio_kick(&c.v, 1);
-	assert_true(virtio_run(&c.v, 1));
+	assert_true(rig_turn(&c.v, 1));
 	assert_int_equal(c.dev.runs[0], 1);
 	assert_int_equal(c.dev.served[1], 1);
 	core_end(&c);
@@ -192,11 +192,11 @@ static void run_calls_for_work_once_until_it_is_done(void **state)
 	core_up(&c);
 	c.dev.busy = true;
 	virtio_kick(&c.v, 0);
-	assert_true(virtio_run(&c.v, 1));
+	assert_true(rig_turn(&c.v, 1));
 	virtio_kick(&c.v, 1);
 	assert_int_equal(c.works, 1);
 	c.dev.busy = false;
-	assert_false(virtio_run(&c.v, 1));
+	assert_false(rig_turn(&c.v, 1));
 	virtio_kick(&c.v, 0);
 	assert_int_equal(c.works, 2);
 	core_end(&c);
@@ -221,8 +221,8 @@ static void run_finds_what_came_between_last_look_and_sleep(void **state)
 	c.dev.at_end = offer_late;
 	c.dev.ctx = &c;
 	virtio_kick(&c.v, 0);
-	assert_true(virtio_run(&c.v, 64));
-	assert_false(virtio_run(&c.v, 64));
+	assert_true(rig_turn(&c.v, 64));
+	assert_false(rig_turn(&c.v, 64));
 	assert_int_equal(c.dev.served[0], 1);
 	assert_int_equal(c.ring[0].used->flags, 0);
 	core_end(&c);
@@ -238,7 +238,7 @@ static void run_comes_to_rest_although_chains_are_left(void **state)
 	core_offer(&c, 0);
 	virtio_kick(&c.v, 0);
 	core_settle(&c);
-	assert_false(virtio_run(&c.v, 64));
+	assert_false(rig_turn(&c.v, 64));
 	assert_in_range(c.dev.runs[0], 1, 2);
 	core_end(&c);
 }
@@ -261,7 +261,7 @@ static void master_off_stops_fetching_and_writing(void **state)
 	core_settle(&c);
 	assert_memory_equal(before, c.rig.mem, RIG_SIZE);
 	assert_int_equal(c.dev.runs[0], 0);
-	assert_int_equal(c.dev.quiesces, 1);
+	assert_int_equal(c.dev.quiesces[0], 1);
 	free(before);
 	core_end(&c);
 }
@@ -316,7 +316,7 @@ static void memory_gone_pauses_and_memory_back_goes_on(void **state)
 	(void)state;
 	core_up(&c);
 	virtio_quiesce(&c.v);
-	assert_int_equal(c.dev.quiesces, 1);
+	assert_int_equal(c.dev.quiesces[0], 1);
 	rig_unmap(&c.rig, RIG_GPA, RIG_SIZE);
 	virtio_set_memory(&c.v, &c.rig.map);
 	core_offer(&c, 0);
@@ -342,8 +342,8 @@ static void memory_quiesced_leaves_no_host_pointer(void **state)
 	virtio_quiesce(&c.v);
 	for (q = 0; q < TEST_QUEUES; q++) {
 		assert_null(c.v.queue[q].desc_host);
-		assert_null(c.v.queue[q].avail_host);
-		assert_null(c.v.queue[q].used_host);
+		assert_null(c.v.queue[q].driver_host);
+		assert_null(c.v.queue[q].device_host);
 		assert_null(c.v.queue[q].mem);
 	}
 	core_end(&c);
@@ -515,10 +515,12 @@ static void init_refuses_a_device_that_cannot_be(void **state)
 	(void)state;
 	test_device_init(&dev);
 	dev.device.queue_max = 48;
-	assert_int_equal(virtio_init(&v, &dev.device, NULL, NULL), -EINVAL);
+	assert_int_equal(virtio_init(&v, &dev.device, NULL, NULL, NULL),
+			 -EINVAL);
 	dev.device.queue_max = 256;
 	dev.device.nr_queues = VIRTIO_MAX_QUEUES + 1;
-	assert_int_equal(virtio_init(&v, &dev.device, NULL, NULL), -EINVAL);
+	assert_int_equal(virtio_init(&v, &dev.device, NULL, NULL, NULL),
+			 -EINVAL);
 }
 
 static void fini_stops_a_running_device(void **state)

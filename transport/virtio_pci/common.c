@@ -173,6 +173,29 @@ static uint64_t read_queue_notify_off(struct virtio_pci *vp)
 	return selected(vp) ? vp->s.queue_select : 0;
 }
 
+static uint64_t read_notif_config_data(struct virtio_pci *vp)
+{
+	if (!selected(vp) ||
+	    !virtio_has(&vp->virtio.s.driver, VIRTIO_F_NOTIF_CONFIG_DATA))
+		return 0;
+	return virtio_notif_data(&vp->virtio, vp->s.queue_select);
+}
+
+/* It never takes so long that a driver could see the 1. */
+static uint64_t read_queue_reset(struct virtio_pci *vp)
+{
+	(void)vp;
+	return 0;
+}
+
+static bool write_queue_reset(struct virtio_pci *vp, uint32_t value)
+{
+	if (value != 1 || !selected(vp))
+		return false;
+	virtio_queue_reset(&vp->virtio, vp->s.queue_select);
+	return true;
+}
+
 static void set_half(uint64_t *address, bool high, uint32_t value)
 {
 	store_le((uint8_t *)address + (high ? 4 : 0), 4, value);
@@ -245,8 +268,8 @@ static const struct reg regs[] = {
 	RW(44, 4, driver_high),
 	RW(48, 4, device_low),
 	RW(52, 4, device_high),
-	ZERO(56, 2), /* queue_notif_config_data: not offered */
-	ZERO(58, 2), /* queue_reset: not offered */
+	RO(56, 2, notif_config_data),
+	RW(58, 2, queue_reset),
 	ZERO(60, 2), /* admin_queue_index: not offered */
 	ZERO(62, 2), /* admin_queue_num */
 };

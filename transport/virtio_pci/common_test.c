@@ -166,7 +166,7 @@ static void common_device_features_have_four_words(void **state)
 {
 	static const uint32_t want[] = {
 		BIT(TEST_FEATURE) | BIT(28) | BIT(29),
-		1,
+		1 | BIT(8),
 		BIT(TEST_HIGH_FEATURE - 64),
 		0,
 		0,

@@ -25,10 +25,12 @@ static_assert(VIRTIO_MAX_QUEUES <= (NOTIFY_PAGE_QUIET & 0xffff),
 	      "no index is quiet");
 
 /* The address says which queue; a value that says another is a confused
- * driver, which is counted and otherwise does no harm. */
+ * driver, which is counted and otherwise does no harm.  With NOTIFICATION_DATA
+ * (virtio 1.2, 2.9) the upper half says how far the driver is: a hint, for
+ * which the ring itself is the better source. */
 static void kick(struct virtio_pci *vp, unsigned int q, uint64_t value)
 {
-	if ((value & 0xffff) != q)
+	if ((value & 0xffff) != virtio_notif_data(&vp->virtio, q))
 		vp->virtio.stats.bad_kicks++;
 	virtio_kick(&vp->virtio, q);
 }

@@ -50,7 +50,7 @@ static void store(unsigned int off, unsigned int size, uint32_t value)
 static void look(struct function *f)
 {
 	notify_page_look(&f->vp);
-	virtio_run(&f->vp.virtio, 64);
+	rig_turn(&f->vp.virtio, 64);
 }
 
 static void store_of_an_index_kicks_its_queue_once(void **state)
@@ -159,16 +159,20 @@ static void ring_again(struct virtio_pci *vp)
 	store(4, 2, 1);
 }
 
+static const struct virtio_pci_ops ring_again_ops = {
+	.work = ring_again,
+};
+
 static void store_while_a_kick_is_taken_is_there_at_the_next_look(void **state)
 {
 	struct function *f = *state;
 
-	f->vp.work = ring_again;
+	f->vp.ops = &ring_again_ops;
 	offer(f, 1);
 	store(4, 2, 1);
 	notify_page_look(&f->vp);
 	assert_int_equal(page[1], 0xffff0001);
-	virtio_run(&f->vp.virtio, 64);
+	rig_turn(&f->vp.virtio, 64);
 	offer(f, 1);
 	look(f);
 	assert_int_equal(f->dev.served[1], 2);

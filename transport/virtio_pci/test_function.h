@@ -85,6 +85,9 @@ static inline uint8_t isr(struct function *f)
 
 static inline void function_begin(struct function *f)
 {
+	static const struct virtio_pci_ops function_ops = {
+		.work = function_work,
+	};
 	unsigned int q;
 	int err;
 
@@ -93,7 +96,8 @@ static inline void function_begin(struct function *f)
 	for (q = 0; q < TEST_QUEUES; q++)
 		rig_ring(&f->rig, &f->ring[q], q, FUNCTION_RING_SIZE);
 	test_device_init(&f->dev);
-	err = virtio_pci_init(&f->vp, &f->dev.device, function_work);
+	err = virtio_pci_init(&f->vp, &f->dev.device, rig_options(),
+			      &function_ops);
 	assert(!err);
 	(void)err;
 	sink_record_init(&f->sink);
@@ -173,7 +177,7 @@ static inline void function_up(struct function *f, bool msix)
 	for (q = 0; q < TEST_QUEUES; q++)
 		queue_up(f, q, msix ? (uint16_t)(q + 1) : NO_VECTOR);
 	set_bar4(f, STATUS, 1, FUNCTION_UP);
-	virtio_run(&f->vp.virtio, 64);
+	rig_turn(&f->vp.virtio, 64);
 	f->works = 0;
 }
 
@@ -183,7 +187,7 @@ static inline void use_one(struct function *f, unsigned int q)
 	rig_desc(&f->ring[q], 0, RIG_DATA, 16, RIG_WRITE, 0);
 	rig_offer(&f->ring[q], 0);
 	set_bar4(f, VIRTIO_PCI_NOTIFY + 4 * q, 2, q);
-	virtio_run(&f->vp.virtio, 64);
+	rig_turn(&f->vp.virtio, 64);
 }
 
 #endif

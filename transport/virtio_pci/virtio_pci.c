@@ -109,8 +109,39 @@ static void work(void *transport)
 {
 	struct virtio_pci *vp = transport;
 
-	if (vp->work)
-		vp->work(vp);
+	if (vp->ops->work)
+		vp->ops->work(vp);
+}
+
+static void recall(void *transport)
+{
+	struct virtio_pci *vp = transport;
+
+	if (vp->ops->recall)
+		vp->ops->recall(vp);
+}
+
+static void release(void *transport)
+{
+	struct virtio_pci *vp = transport;
+
+	if (vp->ops->release)
+		vp->ops->release(vp);
+}
+
+static void queue_work(void *transport, unsigned int q)
+{
+	struct virtio_pci *vp = transport;
+
+	vp->ops->queue_work(vp, q);
+}
+
+static void event(void *transport)
+{
+	struct virtio_pci *vp = transport;
+
+	if (vp->ops->event)
+		vp->ops->event(vp);
 }
 
 /*
@@ -130,11 +161,24 @@ static void reset_words(void *transport)
 		vp->queue_vector[q] = MSIX_NO_VECTOR;
 }
 
+/* The vector is one of the queue's words (virtio 1.2, 4.1.4.3). */
+static void queue_reset(void *transport, unsigned int q)
+{
+	struct virtio_pci *vp = transport;
+
+	vp->queue_vector[q] = MSIX_NO_VECTOR;
+}
+
 static const struct virtio_transport_ops transport_ops = {
 	.queue_raise = queue_raise,
 	.config_raise = config_raise,
 	.work = work,
 	.reset = reset_words,
+	.queue_reset = queue_reset,
+	.recall = recall,
+	.release = release,
+	.queue_work = queue_work,
+	.event = event,
 };
 
 /* ---- Structures in the BAR ----------------------------------------------- */
@@ -373,16 +417,17 @@ static bool sane_device(const struct virtio_device *d)
 }
 
 int virtio_pci_init(struct virtio_pci *vp, struct virtio_device *device,
-		    void (*work_fn)(struct virtio_pci *vp))
+		    const struct virtio_options *o,
+		    const struct virtio_pci_ops *ops)
 {
 	int err;
 
 	if (!sane_device(device))
 		return -EINVAL;
 	memset(vp, 0, sizeof(*vp));
-	vp->work = work_fn;
+	vp->ops = ops;
 	vp->stage.ops = &stage_ops;
-	err = virtio_init(&vp->virtio, device, &transport_ops, vp);
+	err = virtio_init(&vp->virtio, device, o, &transport_ops, vp);
 	if (err)
 		return err;
 	vp->virtio.below = &vp->stage;

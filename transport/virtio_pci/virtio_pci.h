@@ -45,6 +45,18 @@ struct virtio_pci_state {
 	uint8_t reserved[3];
 };
 
+struct virtio_pci;
+
+/* What a function asks of whoever runs it: as virtio_transport_ops of the same
+ * names (virtio/transport.h).  Each may be NULL. */
+struct virtio_pci_ops {
+	void (*work)(struct virtio_pci *vp);
+	void (*recall)(struct virtio_pci *vp);
+	void (*release)(struct virtio_pci *vp);
+	void (*queue_work)(struct virtio_pci *vp, unsigned int q);
+	void (*event)(struct virtio_pci *vp);
+};
+
 struct virtio_pci {
 	struct virtio_pci_state s;
 	struct irq_stage stage; /* for the graph */
@@ -52,7 +64,7 @@ struct virtio_pci {
 	struct virtio virtio;
 	uint16_t *queue_vector; /* owned: one a queue */
 	uint16_t access_cap;	/* offset of the configuration access cap */
-	void (*work)(struct virtio_pci *vp); /* queues have work */
+	const struct virtio_pci_ops *ops; /* borrowed */
 	_Atomic uint32_t
 		*notify_page; /* borrowed; NULL: BAR4's is not mapped */
 	struct {
@@ -66,10 +78,11 @@ struct virtio_pci {
 };
 
 /* Build the function around @device (borrowed); not plugged, no memory, not
- * bus master.  @work is called when virtio_run() is wanted.  -EINVAL: not a
- * device we can show; -ENOMEM, -ENOSPC. */
+ * bus master.  @o as for virtio_init().  -EINVAL: not a device we can show;
+ * -ENOMEM, -ENOSPC. */
 int virtio_pci_init(struct virtio_pci *vp, struct virtio_device *device,
-		    void (*work)(struct virtio_pci *vp));
+		    const struct virtio_options *o,
+		    const struct virtio_pci_ops *ops);
 void virtio_pci_fini(struct virtio_pci *vp);
 
 #endif

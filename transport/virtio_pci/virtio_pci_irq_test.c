@@ -295,7 +295,7 @@ static void queue_waits_for_bus_mastering_and_goes_on(void **state)
 	assert_int_equal(f.ring[0].used->idx, 0);
 	set_cfg(&f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_MASTER);
 	assert_int_equal(f.works, 1);
-	virtio_run(&f.vp.virtio, 64);
+	rig_turn(&f.vp.virtio, 64);
 	assert_int_equal(f.ring[0].used->idx, 1);
 	assert_int_equal(sent(&f), BIT(1));
 	function_end(&f);
@@ -310,7 +310,7 @@ static void broken_queue_sends_one_configuration_message(void **state)
 	function_up(&f, true);
 	rig_offer(&f.ring[0], FUNCTION_RING_SIZE);
 	set_bar4(&f, VIRTIO_PCI_NOTIFY, 2, 0);
-	virtio_run(&f.vp.virtio, 64);
+	rig_turn(&f.vp.virtio, 64);
 	assert_int_equal(f.sink.nr, 1);
 	assert_int_equal(sent(&f), BIT(0));
 	assert_int_equal(bar4(&f, STATUS, 1), FUNCTION_UP | VIRTIO_NEEDS_RESET);

@@ -35,6 +35,8 @@ static void function_is_not_transitional(void **state)
 	function_end(&f);
 }
 
+static const struct virtio_pci_ops no_ops = { .work = NULL };
+
 static int init_as(unsigned int type, struct function *f)
 {
 	struct virtio_device_ops ops;
@@ -45,7 +47,7 @@ static int init_as(unsigned int type, struct function *f)
 	ops = *f->dev.device.ops;
 	ops.type = (uint16_t)type;
 	f->dev.device.ops = &ops;
-	err = virtio_pci_init(&f->vp, &f->dev.device, NULL);
+	err = virtio_pci_init(&f->vp, &f->dev.device, NULL, &no_ops);
 	if (!err)
 		virtio_pci_fini(&f->vp);
 	return err;
@@ -269,7 +271,8 @@ static void caps_device_config_is_absent_without_configuration(void **state)
 	memset(&f, 0, sizeof(f));
 	test_device_init(&f.dev);
 	f.dev.device.config_size = 0;
-	assert_int_equal(virtio_pci_init(&f.vp, &f.dev.device, NULL), 0);
+	assert_int_equal(virtio_pci_init(&f.vp, &f.dev.device, NULL, &no_ops),
+			 0);
 	assert_int_equal(find_cap(&f, 4), 0);
 	assert_int_equal(bar4(&f, VIRTIO_PCI_CONFIG, 4), 0xffffffff);
 	virtio_pci_fini(&f.vp);

@@ -35,6 +35,8 @@ static const struct virtio_device_ops wide_ops = {
 	.queue_run = wide_run,
 };
 
+static const struct virtio_pci_ops no_ops = { .work = NULL };
+
 static int begin(void **state)
 {
 	struct wide *w = calloc(1, sizeof(*w));
@@ -48,7 +50,8 @@ static int begin(void **state)
 		.nr_queues = VIRTIO_MAX_QUEUES,
 		.queue_max = VQ_MAX_SIZE,
 	};
-	assert_int_equal(virtio_pci_init(&f->vp, &f->dev.device, NULL), 0);
+	assert_int_equal(virtio_pci_init(&f->vp, &f->dev.device, NULL, &no_ops),
+			 0);
 	sink_record_init(&f->sink);
 	msi_bank_set_next(&f->vp.func.msix.bank, &f->sink.stage, false);
 	virtio_set_memory(&f->vp.virtio, &f->rig.map);
@@ -138,11 +141,11 @@ static void kick_of_the_last_queue_serves_it_and_no_other(void **state)
 	set_bar4(f, QUEUE_DEVICE, 8, r->used_gpa);
 	set_bar4(f, QUEUE_ENABLE, 2, 1);
 	set_bar4(f, STATUS, 1, FUNCTION_UP);
-	virtio_run(&f->vp.virtio, 64);
+	rig_turn(&f->vp.virtio, 64);
 	rig_desc(r, 0, RIG_DATA, 16, RIG_WRITE, 0);
 	rig_offer(r, 0);
 	set_bar4(f, VIRTIO_PCI_NOTIFY + VIRTIO_PCI_NOTIFY_MULT * LAST, 2, LAST);
-	virtio_run(&f->vp.virtio, 64);
+	rig_turn(&f->vp.virtio, 64);
 	assert_int_equal(r->used->idx, 1);
 	assert_int_equal(f->sink.nr, 1);
 	assert_int_equal(f->sink.message[0].vector, LAST + 1);
