@@ -244,6 +244,7 @@ static uint16_t look_ahead(struct vq *vq)
 bool packed_arm(struct vq *vq)
 {
 	struct event *e = vq->device_host;
+	const uint16_t seen = vq->avail_seen;
 	const uint16_t at = look_ahead(vq);
 	uint16_t flags;
 
@@ -257,6 +258,9 @@ bool packed_arm(struct vq *vq)
 	/* Q3: pairs with the driver's barrier between storing a head's flags
 	 * and reading our event. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* What look_ahead() found now came while kicks were off. */
+	if (vq->avail_seen != seen)
+		return true;
 	return vq->avail_seen + vq->s.taken < vq->s.size &&
 	       head_is_available(vq, at, &flags);
 }

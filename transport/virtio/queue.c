@@ -270,8 +270,8 @@ static bool load_indirect(struct vq_chain *c, struct vq_desc *d)
 		return true;
 	/* virtio 1.2, 2.8.7: one after the other, and only WRITE means
 	 * anything. */
+	d->flags = d->next & DESC_WRITE;
 	d->next = (uint16_t)(c->next + 1);
-	d->flags &= DESC_WRITE;
 	if (d->next < c->entries)
 		d->flags |= DESC_NEXT;
 	return true;
