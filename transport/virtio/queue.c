@@ -207,7 +207,8 @@ bool vq_pop(struct vq *vq, struct vq_chain *c)
 	if (!vq_live(vq))
 		return false;
 	*c = (struct vq_chain){ .vq = vq, .more = true };
-	if (!(vq->packed ? packed_pop(vq, c) : split_pop(vq, c)))
+	vq->empty = !(vq->packed ? packed_pop(vq, c) : split_pop(vq, c));
+	if (vq->empty)
 		return false;
 	c->next = vq->packed ? 0 : c->head;
 	c->seq = vq->seq++;
@@ -467,6 +468,7 @@ bool vq_arm(struct vq *vq)
 
 void vq_disarm(struct vq *vq)
 {
+	vq->empty = false;
 	if (vq->quiet || !vq_live(vq))
 		return;
 	if (vq->packed)
