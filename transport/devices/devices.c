@@ -8,10 +8,12 @@
 #include <stdio.h>
 
 #include "transport/devices/blk.h"
+#include "transport/devices/console.h"
 #include "transport/devices/rng.h"
 
 const struct device_type *const device_types[] = {
 	&blk_type,
+	&console_type,
 	&rng_type,
 	NULL,
 };
