@@ -228,18 +228,12 @@ bool packed_wants_interrupt(struct vq *vq)
 }
 
 /* The first place that is not available: a device that leaves chains in the
- * ring wants to hear of new ones only.  One that looked for more, and found
- * nothing, wants to hear of the very next. */
+ * ring wants to hear of new ones only. */
 static uint16_t look_ahead(struct vq *vq)
 {
 	const unsigned int most = vq->s.size - vq->s.taken;
-	uint16_t at;
+	uint16_t at = packed_advance(vq, vq->s.last_avail, vq->avail_seen);
 
-	if (vq->empty) {
-		vq->avail_seen = 0;
-		return vq->s.last_avail;
-	}
-	at = packed_advance(vq, vq->s.last_avail, vq->avail_seen);
 	while (vq->avail_seen < most && is_available(load_flags(vq, at), at)) {
 		at = packed_advance(vq, at, 1);
 		vq->avail_seen++;

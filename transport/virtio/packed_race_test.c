@@ -75,7 +75,7 @@ static void serve_all(struct race *r)
 			return;
 		store_le(out.host, 4, load_le(in.host, 4) + 1);
 		vq_push(vq, &c, 4);
-		if (queue_tell(vq))
+		if (vq_publish(vq) && vq_wants_interrupt(vq))
 			flag_raise(&r->interrupted);
 	}
 }

@@ -207,8 +207,7 @@ bool vq_pop(struct vq *vq, struct vq_chain *c)
 	if (!vq_live(vq))
 		return false;
 	*c = (struct vq_chain){ .vq = vq, .more = true };
-	vq->empty = !(vq->packed ? packed_pop(vq, c) : split_pop(vq, c));
-	if (vq->empty)
+	if (!(vq->packed ? packed_pop(vq, c) : split_pop(vq, c)))
 		return false;
 	c->next = vq->packed ? 0 : c->head;
 	c->seq = vq->seq++;
@@ -468,7 +467,6 @@ bool vq_arm(struct vq *vq)
 
 void vq_disarm(struct vq *vq)
 {
-	vq->empty = false;
 	if (vq->quiet || !vq_live(vq))
 		return;
 	if (vq->packed)

@@ -119,7 +119,6 @@ struct vq {
 	/* Split: avail.idx when last loaded.  Packed: how many slots behind
 	 * last_avail are known to be available. */
 	uint16_t avail_seen;
-	bool empty;		/* a vq_pop() since vq_disarm() found nothing */
 	uint16_t seq;		/* of the next chain to be taken */
 	uint16_t late_seq;	/* of the next to be shown, with IN_ORDER */
 	uint16_t batch;		/* IN_ORDER: where the batch's element is */
