@@ -73,7 +73,8 @@ struct virtio_device_ops {
 			  unsigned int budget);
 	/* The loop is about to sleep.  For queues that are polled
 	 * (virtio_queue_poll()): how many nanoseconds it may, or VIRTIO_AWAKE
-	 * or VIRTIO_ASLEEP.  NULL: see VIRTIO_ASLEEP. */
+	 * or VIRTIO_ASLEEP.  No kick of such a queue wakes it.  NULL: see
+	 * VIRTIO_ASLEEP. */
 	uint64_t (*queue_sleep)(struct virtio_device *d, unsigned int q);
 	/* What virtio_event() asked for. */
 	void (*event)(struct virtio_device *d);

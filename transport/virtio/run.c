@@ -168,14 +168,15 @@ uint64_t virtio_queue_sleep(struct virtio *v, unsigned int q,
 		return ns;
 	if (r->late)
 		*news |= decide(v, q);
-	if (vq_arm(&v->queue[q]))
+	/* What is polled has its work from elsewhere: no kick is news to it. */
+	if (r->polled && ops->queue_sleep)
+		ns = ops->queue_sleep(v->device, q);
+	else if (!r->polled && vq_arm(&v->queue[q]))
 		ns = VIRTIO_AWAKE;
 	else if (v->poll.always)
 		ns = UNHEARD_NS;
 	if (v->queue[q].s.broken)
 		*news |= VIRTIO_BROKE;
-	else if (r->polled && ops->queue_sleep && ns)
-		ns = ops->queue_sleep(v->device, q);
 	return ns;
 }
 

@@ -268,6 +268,36 @@ static void hot_queue_asks_for_kicks_before_the_loop_sleeps(void **state)
 	end(&e);
 }
 
+static uint64_t doze(struct virtio_device *d, unsigned int q)
+{
+	(void)d;
+	return q == 1 ? 12345 : VIRTIO_ASLEEP;
+}
+
+static void polled_queue_wants_no_kicks_and_says_how_long_to_sleep(void **state)
+{
+	struct virtio_device_ops dozes;
+	struct economy e;
+
+	(void)state;
+	begin(&e, &hot);
+	dozes = *e.dev.device.ops;
+	dozes.queue_sleep = doze;
+	e.dev.device.ops = &dozes;
+	virtio_queue_poll(&e.v, 1, true);
+	virtio_queue_poll(&e.v, 2, true);
+	virtio_run(&e.v, 64, 100);
+	assert_true(virtio_sleep(&e.v) == 12345);
+	assert_false(wants_kicks(&e, 1));
+	assert_false(wants_kicks(&e, 2));
+	/* Whatever woke the loop, they are looked at. */
+	e.dev.runs[1] = e.dev.runs[2] = 0;
+	virtio_run(&e.v, 64, 200);
+	assert_int_equal(e.dev.runs[1], 1);
+	assert_int_equal(e.dev.runs[2], 1);
+	end(&e);
+}
+
 /* ---- Late interrupts ------------------------------------------------------ */
 
 static void interrupt_waits_for_its_time(void **state)
@@ -555,6 +585,8 @@ int main(void)
 		cmocka_unit_test(queue_that_a_device_polls_is_run_each_turn),
 		cmocka_unit_test(
 			hot_queue_asks_for_kicks_before_the_loop_sleeps),
+		cmocka_unit_test(
+			polled_queue_wants_no_kicks_and_says_how_long_to_sleep),
 		cmocka_unit_test(interrupt_waits_for_its_time),
 		cmocka_unit_test(interrupt_waits_for_its_number_of_chains),
 		cmocka_unit_test(
