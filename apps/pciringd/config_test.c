@@ -80,7 +80,7 @@ static void content_error_names_the_place_and_what_would_be_right(void **state)
 		  "f: [0].params.machine: no machine \"m\"" },
 		{ "[" MACHINE "," FUNCTION("rgn") "]",
 		  "f: [1].params.device: no device type \"rgn\"; there are: "
-		  "blk, rng" },
+		  "blk, console, net, rng" },
 		{ "[" MACHINE "," FUNCTION("rng") "," FUNCTION("rng") "]",
 		  "f: [2].params.address: machine \"m\" has a function 00:01.0 "
 		  "already" },

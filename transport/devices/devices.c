@@ -9,11 +9,13 @@
 
 #include "transport/devices/blk.h"
 #include "transport/devices/console.h"
+#include "transport/devices/net.h"
 #include "transport/devices/rng.h"
 
 const struct device_type *const device_types[] = {
 	&blk_type,
 	&console_type,
+	&net_type,
 	&rng_type,
 	NULL,
 };
