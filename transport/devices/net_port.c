@@ -25,6 +25,8 @@ static const struct kind {
 	int (*open)(const struct net_port_ask *ask, struct net_port **out);
 } kinds[] = {
 	{ "null", net_port_null_open },
+	{ "switch", net_port_switch_open },
+	{ "ethdev", net_port_ethdev_open },
 };
 
 int net_port_refuse(const struct net_port_ask *ask, int err, const char *fmt,

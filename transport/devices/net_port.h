@@ -92,7 +92,8 @@ struct net_port_ops {
 	/* The loop will not run @q any more, or not before it was told again
 	 * (queue_quiesce): what rx_sleep() began on this thread is ended. */
 	void (*rx_stop)(struct net_port *p, unsigned int q);
-	/* How many pairs are used; frames come in at those only. */
+	/* How many pairs are used, one at first; frames come in at those
+	 * only. */
 	int (*set_pairs)(struct net_port *p, uint16_t pairs);
 	/* Each -errno; -ENOTSUP: the device has to filter by itself. */
 	int (*set_mac)(struct net_port *p, const struct rte_ether_addr *mac);
