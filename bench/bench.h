@@ -29,6 +29,7 @@ int bench_ring(const struct bench_options *o);
 int bench_bus(const struct bench_options *o);
 int bench_scale(const struct bench_options *o);
 int bench_blk(const struct bench_options *o);
+int bench_net(const struct bench_options *o);
 
 /* Nanoseconds that never go back. */
 uint64_t bench_now(void);

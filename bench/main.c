@@ -30,6 +30,8 @@ static const struct {
 	  bench_scale, true },
 	{ "blk", "requests of a disk, from a driver through real rings",
 	  bench_blk, true },
+	{ "net", "frames of a NIC, beside DPDK's vhost and virtio-user",
+	  bench_net, true },
 };
 
 #define NR_BENCHES (sizeof(benches) / sizeof(benches[0]))
@@ -66,15 +68,16 @@ static void help(FILE *out)
 	      "scale:\n"
 	      "  --functions N     so many only, up to 4096\n"
 	      "  --machines N      that have them, up to 64\n\n"
-	      "blk:\n"
-	      "  --backend NAME    null, ram or file only\n"
+	      "blk, net:\n"
+	      "  --backend NAME    only this one: null, ram or file; null or"
+	      " net_ring\n"
 	      "  --ring NAME       split or packed only\n"
 	      "  --rounds N        of each figure, up to 60\n\n"
 	      "Exit status:\n"
 	      "  0  measured\n"
 	      "  1  measured, and a bound was not kept (with --quick ring, bus,"
-	      " scale and\n"
-	      "     blk do not judge)\n"
+	      " scale,\n"
+	      "     blk and net do not judge)\n"
 	      "  2  something could not be measured, or the command line is"
 	      " wrong\n",
 	      out);

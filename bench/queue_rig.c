@@ -38,6 +38,8 @@ int queue_rig_open(struct queue_rig *r, const char *name,
 	scale_cpus_find(&cpus);
 	if (cpus.nr < 2)
 		return complain(r, -ENODEV, "needs two CPUs");
+	r->cpu[0] = cpus.cpu[0];
+	r->cpu[1] = cpus.cpu[1];
 	err = probe_open(&r->probe, cpus.cpu[1]);
 	if (!err)
 		err = scale_service_start_with(&r->service, &cpus, 1, args);
@@ -133,11 +135,35 @@ static void start_queue(struct queue_rig *r, struct pci_driver *d,
 	struct pci_queue q = { .size = 0 };
 
 	v->link = r->link;
-	v->memory = queue_rig_take(r, vring_memory_size(), &v->gpa);
+	if (!v->memory)
+		v->memory = queue_rig_take(r, vring_memory_size(), &v->gpa);
 	vring_init(v);
 	vring_place(v, &q);
 	pci_start_queue(d, f->common, f->notify, &f->layout, &q);
 	v->doorbell = q.doorbell;
+}
+
+static void place(struct queue_rig *r, struct pci_driver *d,
+		  struct queue_function *f)
+{
+	uint64_t bar[6] = { 0 };
+
+	pci_find_layout(d, &f->layout, f->bdf);
+	if (d->err)
+		return;
+	pci_place_bars(d, &f->layout, f->bdf, r->next, bar);
+	f->common = bar[f->layout.common_bar] + f->layout.common;
+	f->notify = bar[f->layout.notify_bar] + f->layout.notify;
+}
+
+int queue_rig_reset(struct queue_rig *r, const struct queue_function *f)
+{
+	struct pci_driver d = { .link = r->link };
+
+	pci_set(&d, f->common + PCI_COMMON_STATUS, 1, 0);
+	while (!d.err && pci_get(&d, f->common + PCI_COMMON_STATUS, 1))
+		;
+	return complain(r, d.err, d.why);
 }
 
 int queue_rig_start(struct queue_rig *r, struct queue_function *f,
@@ -145,13 +171,9 @@ int queue_rig_start(struct queue_rig *r, struct queue_function *f,
 {
 	struct pciring_access kick = { .size = 2, .write = 1 };
 	struct pci_driver d = { .link = r->link };
-	uint64_t bar[6] = { 0 };
 
-	pci_find_layout(&d, &f->layout, f->bdf);
-	if (!d.err)
-		pci_place_bars(&d, &f->layout, f->bdf, r->next, bar);
-	f->common = bar[f->layout.common_bar] + f->layout.common;
-	f->notify = bar[f->layout.notify_bar] + f->layout.notify;
+	if (!f->common)
+		place(r, &d, f);
 	pci_begin_virtio(&d, f->common, features | VRING_F_VERSION);
 	for (unsigned int i = 0; i < n && !d.err; i++)
 		start_queue(r, &d, f, &queue[i]);

@@ -24,6 +24,7 @@
 struct queue_rig {
 	const char *name; /* of the measurement */
 	struct scale_service service;
+	int cpu[2]; /* the caller's, the service's */
 	struct probe probe;
 	clockid_t clock; /* CPU time of the service, all threads */
 	double ns_per_tick;
@@ -57,9 +58,13 @@ int queue_rig_attach(struct queue_rig *r, size_t size);
 void *queue_rig_take(struct queue_rig *r, size_t size, uint64_t *gpa);
 
 /* @features as they will be; @n queues, of which index, pieces, packed and
- * indirect are set.  -ENOTSUP quietly: a feature is not offered. */
+ * indirect are set.  Again after a reset: in the same memory.  -ENOTSUP
+ * quietly: a feature is not offered. */
 int queue_rig_start(struct queue_rig *r, struct queue_function *f,
 		    uint64_t features, struct vring *queue, unsigned int n);
+
+/* Until it says that it is done. */
+int queue_rig_reset(struct queue_rig *r, const struct queue_function *f);
 
 /* Ping-pong, in ns; the service has no time meanwhile. */
 double queue_rig_probe(struct queue_rig *r);

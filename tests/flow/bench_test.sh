@@ -46,7 +46,7 @@ done
 cp "$out.all" "$out"
 if [ -n "$names" ]; then
 	holds all_measures_each \
-		'[.[].bench] | unique == ["blk", "bus", "irq", "proxy", "ring", "scale"]'
+		'[.[].bench] | unique == ["blk", "bus", "irq", "net", "proxy", "ring", "scale"]'
 else
 	holds irq_proxy_and_ring_measure_themselves_only \
 		'[.[].bench] | unique == ["irq", "proxy", "ring"]'
