@@ -15,6 +15,7 @@ struct blk_case {
 	const char *backend;
 	bool packed, indirect, write;
 	unsigned int size, depth;
+	bool same; /* always the first sector, else any of the disk */
 };
 
 /* How near to each other the two cores were, as the ping-pong has it. */

@@ -63,8 +63,10 @@ static void add(struct blk_flow *f, struct blk_disk *d,
 		const struct blk_case *c, unsigned int i)
 {
 	const unsigned int per = c->size / SECTOR;
+	const uint64_t block =
+		c->same ? 0 : any(f) % (BLK_DISK_BYTES / c->size);
 
-	write_request(d, c, i, any(f) % (BLK_DISK_BYTES / c->size) * per);
+	write_request(d, c, i, block * per);
 }
 
 static int check_data(const struct blk_disk *d, const struct blk_case *c,

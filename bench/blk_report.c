@@ -70,7 +70,7 @@ static void bounds(const struct blk_case *c, struct figure *f)
 	const bool close = f->place == BLK_CLOSE;
 
 	f->bound = f->least_iops = 0;
-	if (c->size != 512 || c->write || c->indirect ||
+	if (c->size != 512 || c->write || c->indirect || c->same ||
 	    f->place == BLK_MIXED || !strcmp(c->backend, "file"))
 		return;
 	if (c->depth == 1)
@@ -124,12 +124,13 @@ static void print_json(const struct blk_case *c, const struct figure *f,
 {
 	printf("{\"bench\":\"blk\",\"backend\":\"%s\",\"ring\":\"%s\","
 	       "\"size\":%u,\"depth\":%u,\"op\":\"%s\",\"chain\":\"%s\","
-	       "\"iops\":%.0f,\"ns\":%.1f,\"ns_p99\":%.1f,\"cpu_ns\":%.1f,"
+	       "\"among\":\"%s\",\"iops\":%.0f,\"ns\":%.1f,\"ns_p99\":%.1f,"
+	       "\"cpu_ns\":%.1f,"
 	       "\"pingpong_ns\":%.1f,\"ratio\":%.3f,\"kicks\":%.4f,",
 	       c->backend, c->packed ? "packed" : "split", c->size, c->depth,
 	       c->write ? "write" : "read", c->indirect ? "indirect" : "direct",
-	       1e9 / f->ns, f->ns, f->ns_p99, f->cpu_ns, f->pingpong_ns,
-	       f->ratio, f->kicks);
+	       c->same ? "one sector" : "disk", 1e9 / f->ns, f->ns, f->ns_p99,
+	       f->cpu_ns, f->pingpong_ns, f->ratio, f->kicks);
 	if (c->depth == 1)
 		for (unsigned int k = 0; k < NR_BLK_STAGES; k++)
 			printf("\"%s_ns\":%.1f,", blk_stage_name[k],
@@ -147,7 +148,10 @@ static void print_row(const struct blk_case *c, const struct figure *f)
 	printf("%-7s %-6s %-8s %-5s %5u %5u %-5s %3u %8.0f %8.1f %8.1f %7.1f "
 	       "%7.1f %6.2f",
 	       c->backend, c->packed ? "packed" : "split",
-	       c->indirect ? "indirect" : "direct", c->write ? "write" : "read",
+	       c->indirect ? "indirect" : "direct",
+	       c->write	 ? "write"
+	       : c->same ? "same"
+			 : "read",
 	       c->size, c->depth, place_name[f->place], f->rounds, 1e6 / f->ns,
 	       f->ns, f->ns_p99, f->cpu_ns, f->pingpong_ns, f->ratio);
 	if (c->depth == 1)

@@ -255,9 +255,52 @@ def scale_costs: . as $all | of("scale") | [
 		"What functions cost the service"; null; 430;
 		to_entries | map(.value + { box: two[.key] })) } end;
 
+def queue_colour: if .service == "vhost" or .backend == "null" then "#8a9bb0"
+	elif .backend == "file" then "#8f5fbf" else ours end;
+def blk_row: "\(.backend), \(.ring)" + (if .chain == "indirect" then
+	", indirect" else "" end) + ", \(.op) \(.size) B" + (.among // "" |
+	if . == "" or . == "disk" then "" else ", " + . end);
+# Of two placements the one with more rounds.
+def blk_place: of("blk") | group_by(.placement) |
+	max_by(map(.rounds) | add) // [];
+def blk_cores: first | "cores \(.placement): ping-pong \(.pingpong_ns |
+	short) ns";
+def blk: . as $all | blk_place | select(length > 0) |
+	{ blk: chart($all; "Requests of a disk, a second"; blk_cores;
+		bar_height; [{ xlabel: "million a second", x: "linear",
+			box: bar_box(0.34), rows: (sort_by([.depth, -.iops]) |
+			map({ name: "depth \(.depth): \(blk_row)",
+				value: (.iops / 1e6),
+				text: (.iops / 1e6 | short),
+				colour: queue_colour })) }]) };
+def blk_stages: . as $all | blk_place | map(select(.depth == 1)) |
+	select(length > 0) | { "blk-stages": chart($all;
+		"Where the time of one request goes"; blk_cores + "; the " +
+			"driver waits that long; whisker: with what it does " +
+			"itself; then ping-pongs in all";
+		bar_height; [{ xlabel: "ns", x: "linear", box: bar_box(0.34),
+			rows: (sort_by(.wait_ns) | map({ name: blk_row,
+				value: .wait_ns, to: (.write_ns + .show_ns +
+					.wait_ns + .take_ns),
+				text: (.ratio | short),
+				colour: queue_colour })) }]) };
+def net: . as $all | of("net") | select(length > 0) |
+	{ net: chart($all; "Frames of a NIC, a second";
+		"blue: pciring, grey: DPDK's vhost and virtio-user";
+		bar_height; [{ xlabel: "million a second", x: "linear",
+			box: bar_box(0.34), rows: (sort_by([.size, .way, .ring,
+				.service]) | map({
+				name: "\(.way) \(.size) B, \(.ring): \(
+					.service)\(if .backend == "net_ring"
+					then ", net_ring" else "" end)",
+				value: (.iops / 1e6),
+				text: (.iops / 1e6 | short),
+				colour: (if .service == "vhost" then "#8a9bb0"
+					else ours end) })) }]) };
+
 def charts: [ bus_latency("random"), bus_latency("dense"), bus_latency("host"),
 	bus_latency("pio"), bus_ratio, bus_change, bus_memory, ring, ring_pass,
-	irq, irq_cascade,
+	irq, irq_cascade, blk, blk_stages, net,
 	scale_latency("register"; "One function among many: a register is read"),
 	scale_latency("roundtrip";
 		"One function among many: a request, until its interrupt"),

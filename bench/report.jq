@@ -7,6 +7,7 @@
 # and **word** are as in Markdown.
 include "plot";
 include "plot_charts";
+include "report_queue";
 include "report_scale";
 include "report_targets";
 
@@ -80,7 +81,7 @@ def ending: if .status == 0 then "measured"
 	elif .status == 1 then "measured; it says that a bound was not kept"
 	elif .status == 124 then "stopped: it took too long"
 	else "could not be measured (status \(.status))" end;
-def known: ["bus", "ring", "irq", "proxy", "scale"];
+def known: ["bus", "ring", "irq", "proxy", "blk", "net", "scale"];
 # A measurement may be made in several parts.
 def ran($name): . as $all | (of("run") | map(select(.name == $name)) |
 	if . == [] then null else last + { status: (map(.status) | max),
@@ -100,6 +101,8 @@ def ran_blocks: . as $all | { h2: "What was measured" },
 	["ring", "What does a question to another core cost, and a message?"],
 	["irq", "What does an interrupt cost on its way out?"],
 	["proxy", "What does an access cost that comes over a vfio-user socket?"],
+	["blk", "How many requests a second does a disk serve, and how fast is one?"],
+	["net", "And a NIC's frames, beside those of DPDK's vhost?"],
 	["scale", "Does one service stay fast with thousands of functions?"]] |
 	map(. + [.[0] as $n | $all | ran($n)]) } };
 
@@ -254,7 +257,8 @@ def introduction: { h1: "pciring: measurements" },
 
 def report: introduction, { nav: true }, { charts: true }, machine_blocks,
 	target_blocks, ran_blocks,
-	bus_blocks, ring_blocks, irq_blocks, proxy_blocks, scale_blocks;
+	bus_blocks, ring_blocks, irq_blocks, proxy_blocks, blk_blocks,
+	net_blocks, scale_blocks;
 # What a document of the project shows of it.
 def results: machine_blocks, target_blocks, ran_blocks, bus_blocks, ring_blocks,
-	irq_blocks, proxy_blocks, scale_blocks;
+	irq_blocks, proxy_blocks, blk_blocks, net_blocks, scale_blocks;

@@ -107,8 +107,27 @@ def scale_targets: of("scale") | [
 	at_most("scale"; "4096 functions are created"; 1000; "ms";
 		judged("create"; null))];
 
+# Each figure carries its own limit, which depends on where the cores were.
+def nearness: if .placement == "apart" then "cores apart"
+	else "cores \(.placement)" end;
+def blk_name: "\(.backend), \(.ring) ring, 512 B, depth \(.depth), \(nearness)";
+def blk_targets: [of("blk")[] | select(.bound) | at_most("blk"; blk_name;
+		.bound; "ping-pongs of the same round"; .ratio)] +
+	[of("blk")[] | select(.least_iops) | at_least("blk"; blk_name;
+		.least_iops / 1e6; "million a second"; .iops / 1e6)] |
+	if length > 0 then . else
+		[at_most("blk"; "512 B, depth 1"; 5;
+			"ping-pongs of the same round"; empty)] end;
+
+def net_targets: [of("net")[] | select(.ratio) | at_least("net";
+		"\(.way), \(.ring) ring, \(.size) B"; .least_ratio;
+		"times vhost and virtio-user"; .ratio)] |
+	if length > 0 then . else
+		[at_least("net"; "frames a second"; 1;
+			"times vhost and virtio-user"; empty)] end;
+
 def targets: bus_targets + ring_targets + irq_targets + proxy_targets +
-	scale_targets;
+	blk_targets + net_targets + scale_targets;
 def verdict: if .value == null then "not measured"
 	elif (if .least then .value >= .limit else .value <= .limit end)
 	then "met" else "missed" end;
