@@ -62,7 +62,7 @@ report() {
 	claim "$1_is_made" "$bench/report" "$tmp/$1.jsonl" "$tmp/$1"
 	claim "$1_is_well_formed" well_formed
 }
-sections='The machine|Targets|What was measured|bus:|ring:|irq:|proxy:|scale:'
+sections='The machine|Targets|What was measured|bus:|ring:|irq:|proxy:|blk:|net:|scale:'
 
 # All kinds of figures; the last line is what a killed measurement leaves.
 {
