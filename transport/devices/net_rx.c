@@ -310,17 +310,22 @@ static bool serve_round(struct net *n, unsigned int i, unsigned int *used)
 	return !r->stalled;
 }
 
-/* Frames come in at the pairs that the driver uses, and only those. */
-static bool in_use(struct net *n, unsigned int i)
+/* Frames tell nobody that they are there, so their queue is polled; but one
+ * that waits for buffers is told of those, by a kick. */
+static void set_polled(struct net *n, unsigned int i, bool on)
 {
 	struct net_rx_queue *r = &n->pair[i]->rx;
-	const bool on = i < __atomic_load_n(&n->ctrl.pairs, __ATOMIC_RELAXED);
 
-	if (unlikely(on != r->polled)) {
-		r->polled = on;
-		virtio_queue_poll(n->device.virtio, 2 * i, on);
-	}
-	return on;
+	if (likely(on == r->polled))
+		return;
+	r->polled = on;
+	virtio_queue_poll(n->device.virtio, 2 * i, on);
+}
+
+/* Frames come in at the pairs that the driver uses, and only those. */
+static bool in_use(const struct net *n, unsigned int i)
+{
+	return i < __atomic_load_n(&n->ctrl.pairs, __ATOMIC_RELAXED);
 }
 
 bool net_rx_run(struct net *n, unsigned int i, unsigned int budget)
@@ -328,6 +333,8 @@ bool net_rx_run(struct net *n, unsigned int i, unsigned int budget)
 	struct net_rx_queue *r = &n->pair[i]->rx;
 	unsigned int done = 0, used, nr;
 
+	if (!r->stalled)
+		set_polled(n, i, in_use(n, i));
 	if (!in_use(n, i) && !net_frames_nr(&r->in))
 		return false;
 	net_filter_update(&n->ctrl.filter, &r->filter);
@@ -344,8 +351,11 @@ bool net_rx_run(struct net *n, unsigned int i, unsigned int budget)
 			continue;
 		}
 		used = 0;
-		if (!serve_round(n, i, &used))
+		if (!serve_round(n, i, &used)) {
+			set_polled(n, i, !r->stalled && r->polled);
 			return false;
+		}
+		set_polled(n, i, in_use(n, i));
 		done += used;
 	}
 	return true;
@@ -355,9 +365,6 @@ uint64_t net_rx_sleep(struct net *n, unsigned int i)
 {
 	const struct net_rx_queue *r = &n->pair[i]->rx;
 
-	/* Until the driver's kick brings buffers. */
-	if (r->stalled)
-		return VIRTIO_ASLEEP;
 	if (net_frames_nr(&r->in))
 		return VIRTIO_AWAKE;
 	return n->port->ops->rx_sleep(n->port, i);

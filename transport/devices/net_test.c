@@ -215,7 +215,9 @@ static void frames_wait_for_buffers_and_none_is_lost(void **state)
 	nic_run(&t);
 	/* They wait in the port, but for those we hold. */
 	assert_true(t.p->first_due <= NIC_RING);
+	/* Only the driver can end that, and it is asked for a kick. */
 	assert_int_equal(virtio_sleep(&t.v), VIRTIO_ASLEEP);
+	assert_int_equal(t.ring[0].used->flags, 0);
 	nic_buffers(&t, 50, 128);
 	nic_run(&t);
 	assert_int_equal(nic_used(&t, 0, NULL), 50);
@@ -227,6 +229,7 @@ static void frames_wait_for_buffers_and_none_is_lost(void **state)
 	assert_int_equal(nic_counts(&t).rx_frames, 50);
 	/* Then only the port knows how long there will be nothing. */
 	assert_int_equal(virtio_sleep(&t.v), 12345);
+	assert_int_equal(t.ring[0].used->flags, 1);
 	assert_true(nic_end(&t));
 }
 
