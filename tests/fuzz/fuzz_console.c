@@ -37,7 +37,7 @@ static struct world {
 	uint8_t read_only[HALF];
 } w;
 
-static char dir[] = "/tmp/fuzz_console.XXXXXX";
+static char dir[32];
 static char sock[64], tty[64];
 
 static void nothing(void *transport)
@@ -286,6 +286,7 @@ static void set_up(void)
 	memset(&w, 0, sizeof(w));
 	w.client = -1;
 	w.tty = -1;
+	snprintf(dir, sizeof(dir), "/tmp/fuzz_console.XXXXXX");
 	must(mkdtemp(dir));
 	snprintf(sock, sizeof(sock), "%s/sock", dir);
 	snprintf(tty, sizeof(tty), "%s/tty", dir);
@@ -315,7 +316,6 @@ static void tear_down(void)
 	if (w.tty >= 0)
 		close(w.tty);
 	must(!rmdir(dir));
-	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -134,8 +134,7 @@ static const char *set_size(struct console_spec *spec, const char *text)
 }
 
 static const char *const console_options[] = {
-	"port0: pty:PATH, unix:PATH or file:PATH[,input=PATH], then "
-	"[,name=TEXT][,console|,data]",
+	"port0: (pty|unix|file):PATH[,name=TEXT][,console|,data][,input=PATH]",
 	"port1: as port0, for drivers with MULTIPORT",
 	"port2: the same",
 	"port3: the same",
