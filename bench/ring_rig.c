@@ -106,7 +106,7 @@ static void sleep_once(struct ring_rig *r)
 	struct pollfd kick = { .fd = r->vm->service->kick_fd,
 			       .events = POLLIN };
 
-	if (!machine_sleep(r->vm->machine) && ring_rig_goes_on(r))
+	if (machine_sleep(r->vm->machine) && ring_rig_goes_on(r))
 		poll(&kick, 1, -1);
 	machine_awake(r->vm->machine);
 }

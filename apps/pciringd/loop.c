@@ -22,6 +22,7 @@
 #include <rte_pause.h>
 
 #include "irq/notify.h"
+#include "transport/devices/uring.h"
 
 /* How many idle turns between two offers of the core. */
 #define TURNS_A_YIELD 16
@@ -39,7 +40,8 @@ struct loop {
 	/* Read each turn. */
 	_Atomic(struct call *) call;
 	unsigned int nr_machines;
-	bool stop; /* set by a call */
+	bool stop;	      /* set by a call */
+	struct worker worker; /* queues of machines of other loops */
 	int64_t idle_ns;
 	struct loop_stats stats;
 	struct machine *machine[LOOP_MAX_MACHINES];
@@ -50,8 +52,21 @@ struct loop {
 	bool running; /* control's */
 	int epoll_fd; /* owned */
 	int wake_fd;  /* owned */
+	int uring_fd; /* borrowed, the thread's: watched; -1: not yet */
 	unsigned int index;
 };
+
+/* Any thread, after it has written what the loop is to find. */
+static void wake(struct worker *w)
+{
+	struct loop *loop = container_of(w, struct loop, worker);
+	const uint64_t one = 1;
+
+	/* B2: behind the store, and both sequentially consistent. */
+	if (atomic_load(&loop->asleep) &&
+	    write(loop->wake_fd, &one, sizeof(one)) < 0)
+		assert(errno == EAGAIN); /* full is as good as written */
+}
 
 int loop_create(unsigned int index, int idle_us, struct loop **out)
 {
@@ -64,6 +79,8 @@ int loop_create(unsigned int index, int idle_us, struct loop **out)
 		return -ENOMEM;
 	memset(loop, 0, sizeof(*loop));
 	loop->index = index;
+	loop->uring_fd = -1;
+	worker_init(&loop->worker, wake);
 	loop->idle_ns = idle_us < 0 ? LOOP_IDLE_OFF : (int64_t)idle_us * 1000;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0) {
@@ -100,6 +117,11 @@ void loop_destroy(struct loop *loop)
 	close(loop->wake_fd);
 	close(loop->epoll_fd);
 	free(loop);
+}
+
+struct worker *loop_worker(struct loop *loop)
+{
+	return &loop->worker;
 }
 
 unsigned int loop_index(const struct loop *loop)
@@ -149,33 +171,73 @@ static bool turn(struct loop *loop)
 
 	for (unsigned int i = 0; i < loop->nr_machines; i++)
 		did |= machine_turn(loop->machine[i]);
+	did |= worker_turn(&loop->worker) & JOB_DID;
+	/* Behind all that may have something for the kernel, once; what has
+	 * completed is for the next turn. */
+	did |= uring_turn();
 	loop->stats.turns++;
 	loop->stats.turns_with_work += did;
 	return did;
 }
 
-static void wait_for_kick(struct loop *loop)
+/* The thread's io_uring is opened by whoever needs it first. */
+static void watch_uring(struct loop *loop)
 {
+	if (loop->uring_fd < 0 && uring_fd() >= 0 &&
+	    !loop_watch(loop, uring_fd()))
+		loop->uring_fd = uring_fd();
+}
+
+static void wait_for_kick(struct loop *loop, uint64_t ns)
+{
+	const struct timespec most = {
+		.tv_sec = (time_t)(ns / 1000000000u),
+		.tv_nsec = (long)(ns % 1000000000u),
+	};
 	struct epoll_event ev[16];
 	uint64_t count;
 
 	loop->stats.sleeps++;
-	epoll_wait(loop->epoll_fd, ev, ARRAY_SIZE(ev), -1);
+	epoll_pwait2(loop->epoll_fd, ev, ARRAY_SIZE(ev),
+		     ns == UINT64_MAX ? NULL : &most, NULL);
 	if (read(loop->wake_fd, &count, sizeof(count)) < 0)
 		return; /* a kick came, not a call */
 }
 
+static bool has_letters(struct loop *loop)
+{
+	for (unsigned int i = 0; i < loop->nr_machines; i++)
+		if (machine_has_letters(loop->machine[i]))
+			return true;
+	return false;
+}
+
+/* For how many nanoseconds, at most. */
+static uint64_t ready_to_sleep(struct loop *loop)
+{
+	uint64_t least = worker_sleep(&loop->worker), ns;
+
+	for (unsigned int i = 0; i < loop->nr_machines; i++) {
+		ns = machine_sleep(loop->machine[i]);
+		if (ns < least)
+			least = ns;
+	}
+	/* What that was, is for the kernel. */
+	return uring_turn() ? 0 : least;
+}
+
 static void loop_sleep(struct loop *loop)
 {
-	bool work = false;
+	uint64_t ns = ready_to_sleep(loop);
+	bool work;
 
-	for (unsigned int i = 0; i < loop->nr_machines; i++)
-		work |= machine_sleep(loop->machine[i]);
+	watch_uring(loop);
 	/* L2: declared before the last look at what B2's side wrote. */
 	atomic_store(&loop->asleep, true);
-	work |= atomic_load(&loop->call) != NULL;
-	if (!work)
-		wait_for_kick(loop);
+	work = atomic_load(&loop->call) != NULL;
+	work |= worker_has_work(&loop->worker) || has_letters(loop);
+	if (!work && ns)
+		wait_for_kick(loop, ns);
 	atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
 	for (unsigned int i = 0; i < loop->nr_machines; i++)
 		machine_awake(loop->machine[i]);
@@ -215,6 +277,7 @@ int loop_run(void *arg)
 			idle(loop, idle_turns, since);
 		}
 	}
+	uring_close();
 	/* L3: the last this thread does with the loop. */
 	atomic_store_explicit(&loop->returned, true, memory_order_release);
 	return 0;
@@ -251,18 +314,15 @@ void loop_stopped(struct loop *loop)
 void loop_call(struct loop *loop, loop_fn *fn, void *arg)
 {
 	struct call call = { .fn = fn, .arg = arg };
-	const uint64_t one = 1;
 
 	if (!loop->running) {
 		fn(arg);
 		return;
 	}
 	sem_init(&call.done, 0, 0);
-	/* L1 (and, with the load behind it, B2). */
+	/* L1; wake() is behind it. */
 	atomic_store(&loop->call, &call);
-	if (atomic_load(&loop->asleep) &&
-	    write(loop->wake_fd, &one, sizeof(one)) < 0)
-		assert(errno == EAGAIN); /* full is as good as written */
+	wake(&loop->worker);
 	while (sem_wait(&call.done))
 		assert(errno == EINTR);
 	sem_destroy(&call.done);
@@ -277,6 +337,7 @@ static void add(void *arg)
 {
 	struct change *c = arg;
 
+	machine_enter(c->machine, &c->loop->worker);
 	c->loop->machine[c->loop->nr_machines++] = c->machine;
 }
 
@@ -299,6 +360,7 @@ static void remove_machine(void *arg)
 	while (m[i] != c->machine)
 		i++;
 	m[i] = m[--c->loop->nr_machines];
+	machine_leave(c->machine);
 }
 
 void loop_remove(struct loop *loop, struct machine *m)
@@ -330,6 +392,8 @@ static void read_stats(void *arg)
 	struct read_stats *r = arg;
 
 	*r->out = r->loop->stats;
+	r->out->worker = r->loop->worker.stats;
+	r->out->uring_enters = uring_enters();
 }
 
 void loop_get_stats(struct loop *loop, struct loop_stats *out)

@@ -12,8 +12,9 @@
  *
  * Field    written by   read by   edge
  * call     control      loop      L1 -> B1   "the call is complete"
- * asleep   loop         control   L2, B2: both sequentially consistent, so a
- *                                 call is seen before sleep or wakes it
+ * asleep   loop         any       L2, B2: both sequentially consistent, so a
+ *                                 call, a job and a letter (machine/worker.h)
+ *                                 are seen before sleep or wake it
  * returned loop         control   L3 -> B3   "the thread is through with it"
  *
  * Threads   loop_run() is the loop's thread; all else is control's
@@ -34,6 +35,8 @@ struct loop_stats {
 	uint64_t turns_with_work;
 	uint64_t sleeps;
 	uint64_t calls;
+	uint64_t uring_enters; /* of the kernel, by io_uring */
+	struct worker_stats worker;
 };
 
 typedef void loop_fn(void *arg);
@@ -43,6 +46,8 @@ int loop_create(unsigned int index, int idle_us, struct loop **out);
 void loop_destroy(struct loop *loop);
 
 unsigned int loop_index(const struct loop *loop);
+/* As which it runs queues of other loops' machines; wakes it. */
+struct worker *loop_worker(struct loop *loop);
 int loop_idle_us(const struct loop *loop);
 unsigned int loop_machines(const struct loop *loop);
 

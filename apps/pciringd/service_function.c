@@ -200,6 +200,19 @@ static void remove_function(struct service_machine *m,
 	m->bus[BDF_BUS(f->bdf)]->function[f->bdf & 0xff] = NULL;
 }
 
+static void forget(void *arg)
+{
+	machine_forget(arg);
+}
+
+/* Unplugged, or never plugged.  The loop may still have a letter of it. */
+static void scrap(struct service_machine *m, struct function *f)
+{
+	machine_retire(f);
+	service_run(m, forget, f);
+	machine_scrap(f);
+}
+
 static int build_function(struct service_machine *m,
 			  const struct device_type *type, json_t *options,
 			  struct function **out, struct service_error *e)
@@ -238,7 +251,7 @@ static int plug_function(struct service_machine *m, struct service_function *f,
 		return err;
 	service_run(m, plug, &p);
 	if (p.err) {
-		machine_scrap(p.function);
+		scrap(m, p.function);
 		return service_fail(e, p.err, NULL, "cannot plug a %s: %s",
 				    type->name, strerror(-p.err));
 	}
@@ -318,7 +331,7 @@ int service_function_destroy(struct service *s, const char *machine,
 		s->ops->function_removed(s->ctx, m, f->bdf);
 	remove_function(m, f);
 	free_function(f);
-	machine_scrap(p.function);
+	scrap(m, p.function);
 	return 0;
 }
 

@@ -114,13 +114,13 @@ static void page_keeps_its_machine_awake(void **state)
 	struct world *w = *state;
 
 	rig_run(&w->rig, 8);
-	assert_false(machine_sleep(w->rig.machine));
-	machine_awake(w->rig.machine);
-	map(w, 1);
 	assert_true(machine_sleep(w->rig.machine));
 	machine_awake(w->rig.machine);
-	assert_int_equal(link_reset(&w->rig.link, OTHER_BDF), 0);
+	map(w, 1);
 	assert_false(machine_sleep(w->rig.machine));
+	machine_awake(w->rig.machine);
+	assert_int_equal(link_reset(&w->rig.link, OTHER_BDF), 0);
+	assert_true(machine_sleep(w->rig.machine));
 	machine_awake(w->rig.machine);
 }
 

@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "transport/machine/function_options.h"
+
 void function_activate(struct function *f)
 {
 	struct machine *m = f->machine;
@@ -34,9 +36,59 @@ static void function_work(struct virtio_pci *vp)
 	function_activate(container_of(vp, struct function, vp));
 }
 
+static void recall(struct virtio_pci *vp)
+{
+	function_recall(container_of(vp, struct function, vp));
+}
+
+static void release(struct virtio_pci *vp)
+{
+	function_release(container_of(vp, struct function, vp));
+}
+
+static void queue_work(struct virtio_pci *vp, unsigned int q)
+{
+	function_queue_work(container_of(vp, struct function, vp), q);
+}
+
+static void event(struct virtio_pci *vp)
+{
+	struct function *f = container_of(vp, struct function, vp);
+
+	letter_post(&f->machine->letters, &f->event);
+}
+
 static const struct virtio_pci_ops function_ops = {
 	.work = function_work,
+	.recall = recall,
+	.release = release,
+	.queue_work = queue_work,
+	.event = event,
 };
+
+static void read_event(struct letter *l)
+{
+	struct function *f = container_of(l, struct function, event);
+
+	f->event_missed = !f->plugged;
+	if (f->plugged)
+		virtio_run_event(&f->vp.virtio);
+}
+
+void function_plugged(struct function *f)
+{
+	f->plugged = true;
+	/* What it said before, the loop did not pass on. */
+	if (f->event_missed)
+		letter_post(&f->machine->letters, &f->event);
+}
+
+void function_unplugged(struct function *f)
+{
+	function_come_home(f);
+	f->plugged = false;
+	f->event_missed = false;
+}
 
 /* A function that goes away may still be on the list. */
 void function_deactivate(struct function *f)
@@ -54,10 +106,30 @@ void function_deactivate(struct function *f)
 	f->active = false;
 }
 
+/* The device takes what is not ours of the options, and refuses the rest. */
+static int create_device(struct function *f, const struct device_option *opt,
+			 unsigned int nr_opt, struct virtio_options *options,
+			 char *error, size_t room)
+{
+	struct device_option *rest = calloc(nr_opt + 1u, sizeof(*rest));
+	unsigned int nr_rest;
+	int err;
+
+	if (!rest)
+		return -ENOMEM;
+	err = function_options_parse(opt, nr_opt, options, rest, &nr_rest,
+				     error, room);
+	if (!err)
+		err = f->type->create(rest, nr_rest, &f->device, error, room);
+	free(rest);
+	return err;
+}
+
 int function_create(struct machine *m, const struct device_type *type,
 		    const struct device_option *opt, unsigned int nr_opt,
 		    struct function **out, char *error, size_t room)
 {
+	struct virtio_options options;
 	struct function *f;
 	int err;
 
@@ -66,10 +138,11 @@ int function_create(struct machine *m, const struct device_type *type,
 		return -ENOMEM;
 	f->machine = m;
 	f->type = type;
-	err = type->create(opt, nr_opt, &f->device, error, room);
+	f->event.read = read_event;
+	err = create_device(f, opt, nr_opt, &options, error, room);
 	if (err)
 		goto free_function;
-	err = virtio_pci_init(&f->vp, f->device, NULL, &function_ops);
+	err = virtio_pci_init(&f->vp, f->device, &options, &function_ops);
 	if (err)
 		goto destroy_device;
 	err = sink_eventfd_init(&f->eventfds, f->vp.func.msix.nr, NULL);
@@ -93,14 +166,21 @@ free_function:
 	return err;
 }
 
-void function_destroy(struct function *f)
+void function_retire(struct function *f)
 {
 	assert(!f->link && !f->vp.func.root);
-	assert(!f->active);
+	assert(!f->active && !f->plugged);
 	virtio_pci_fini(&f->vp);
+	f->device->ops->destroy(f->device);
+	f->device = NULL;
+}
+
+void function_destroy(struct function *f)
+{
+	assert(!f->device);
 	sink_line_fini(&f->intx);
 	sink_eventfd_fini(&f->eventfds);
-	f->device->ops->destroy(f->device);
+	free(f->seats);
 	free(f);
 }
 

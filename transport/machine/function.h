@@ -14,8 +14,14 @@
 int function_create(struct machine *m, const struct device_type *type,
 		    const struct device_option *opt, unsigned int nr_opt,
 		    struct function **out, char *error, size_t room);
-/* Any thread.  Unplugged, without a link and on no list of the machine's. */
+/* Any thread.  Unplugged, without a link and on no list of the machine's: the
+ * device goes; then, when no letter of it is left, the rest. */
+void function_retire(struct function *f);
 void function_destroy(struct function *f);
+
+/* Loop.  It has been plugged, or unplugged. */
+void function_plugged(struct function *f);
+void function_unplugged(struct function *f);
 
 /* Loop.  From now on the link's memory and its client are this function's. */
 void function_join(struct function *f, struct link *l);

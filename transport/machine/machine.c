@@ -133,6 +133,7 @@ int machine_insert(struct machine *m, struct function *f, uint16_t bdf)
 		function_join(f, l);
 	}
 	machine_windows_changed(m);
+	function_plugged(f);
 	return 0;
 }
 
@@ -148,6 +149,7 @@ int machine_take(struct machine *m, uint16_t bdf, struct function **out)
 		return -EBUSY;
 	if (l)
 		function_leave(f);
+	function_unplugged(f);
 	function_deactivate(f);
 	list_remove(f);
 	pci_root_unplug(&m->root, &f->vp.func);
@@ -156,9 +158,26 @@ int machine_take(struct machine *m, uint16_t bdf, struct function **out)
 	return 0;
 }
 
+void machine_retire(struct function *f)
+{
+	function_retire(f);
+}
+
+void machine_forget(struct function *f)
+{
+	letterbox_read(&f->machine->letters);
+}
+
 void machine_scrap(struct function *f)
 {
 	function_destroy(f);
+}
+
+static void scrap_here(struct function *f)
+{
+	machine_retire(f);
+	machine_forget(f);
+	machine_scrap(f);
 }
 
 int machine_plug(struct machine *m, uint16_t bdf,
@@ -174,7 +193,7 @@ int machine_plug(struct machine *m, uint16_t bdf,
 		return err;
 	err = machine_insert(m, f, bdf);
 	if (err)
-		machine_scrap(f);
+		scrap_here(f);
 	else
 		*out = f;
 	return err;
@@ -186,7 +205,7 @@ int machine_unplug(struct machine *m, uint16_t bdf)
 	int err = machine_take(m, bdf, &f);
 
 	if (!err)
-		machine_scrap(f);
+		scrap_here(f);
 	return err;
 }
 
@@ -264,6 +283,21 @@ int machine_graph(struct machine *m, struct irq_graph *g)
 		if (m->root.bus[b])
 			err = graph_bus(m->root.bus[b], g);
 	return err ? err : graph_controller(m, g);
+}
+
+/* ---- Loops ------------------------------------------------------------------- */
+
+void machine_enter(struct machine *m, struct worker *home)
+{
+	/* Relaxed: what is posted earlier the first turn finds. */
+	atomic_store_explicit(&m->letters.owner, home, memory_order_relaxed);
+}
+
+void machine_leave(struct machine *m)
+{
+	for (struct function *f = m->functions; f; f = f->next)
+		function_come_home(f);
+	atomic_store_explicit(&m->letters.owner, NULL, memory_order_relaxed);
 }
 
 /* ---- The turn ---------------------------------------------------------------- */
@@ -375,7 +409,7 @@ static bool functions_turn(struct machine *m)
 
 bool machine_turn(struct machine *m)
 {
-	bool did = false;
+	bool did = letterbox_read(&m->letters);
 
 	for (struct link *l = m->links; l; l = l->next)
 		did |= link_turn(l);
@@ -386,13 +420,24 @@ bool machine_turn(struct machine *m)
 	return did;
 }
 
-bool machine_sleep(struct machine *m)
+/* Those that are hot ask for kicks again, and their interrupts wait no more. */
+static uint64_t functions_sleep(struct machine *m)
 {
+	uint64_t least = UINT64_MAX, ns;
+
+	for (struct function *f = m->active_head; f; f = f->next_active) {
+		ns = virtio_sleep(&f->vp.virtio);
+		if (ns < least)
+			least = ns;
+	}
+	return least;
+}
+
+uint64_t machine_sleep(struct machine *m)
+{
+	uint64_t ns = functions_sleep(m);
 	/* Nobody would end the sleep for a store to a notify page. */
 	bool work = m->mapped;
-
-	for (struct function *f = m->active_head; f; f = f->next_active)
-		work |= virtio_sleep(&f->vp.virtio) != VIRTIO_ASLEEP;
 
 	for (struct link *l = m->links; l; l = l->next) {
 		link_turned(l);
@@ -402,7 +447,7 @@ bool machine_sleep(struct machine *m)
 		work |= channel_has_work(l->channel) ||
 			(l->ring.backlog && channel_irq_room(l->channel));
 	}
-	return work;
+	return work ? 0 : ns;
 }
 
 void machine_awake(struct machine *m)

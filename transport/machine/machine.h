@@ -29,6 +29,7 @@
 #include "ring/channel.h"
 #include "transport/devices/devices.h"
 #include "transport/machine/interrupts.h"
+#include "transport/machine/seat.h"
 #include "transport/pci/root.h"
 #include "transport/virtio_pci/virtio_pci.h"
 
@@ -64,6 +65,13 @@ struct function {
 	struct function *next_kept, **from_kept;
 	bool active;
 	uint64_t posted; /* doorbells posted to it by BAR */
+	/* Queues that other loops run (seat.h); NULL: none ever was. */
+	struct seat *seats; /* owned */
+	bool placing;
+	/* What the device has to say at home, of which it is told then only
+	 * while it is plugged. */
+	struct letter event;
+	bool plugged, event_missed;
 };
 
 /* ---- Links ----------------------------------------------------------------- */
@@ -114,7 +122,8 @@ struct machine {
 	unsigned int nr_functions;
 	struct link *links;
 	struct function *active_head, **active_tail;
-	struct function *mapped; /* those with a notify page */
+	struct function *mapped;  /* those with a notify page */
+	struct letterbox letters; /* from other threads; its owner: home */
 	/* What may be posted (windows.c). */
 	uint64_t windows_epoch;	   /* of the MMIO bus, when last looked at */
 	uint64_t windows_made;	   /* how often the tables were made */
@@ -143,7 +152,12 @@ int machine_insert(struct machine *m, struct function *f, uint16_t bdf);
 /* Control.  Unplug it: nobody else knows of it any more.  -EBUSY while a link
  * of its own is attached, -ENOENT. */
 int machine_take(struct machine *m, uint16_t bdf, struct function **out);
-/* Any thread.  Of a function that is not plugged. */
+/*
+ * Of a function that is not plugged.  Any thread: its device goes.  Loop: what
+ * the device sent before that is read.  Any thread: the rest goes.
+ */
+void machine_retire(struct function *f);
+void machine_forget(struct function *f);
 void machine_scrap(struct function *f);
 
 /* Control.  Both steps at once. */
@@ -235,6 +249,14 @@ int link_reset(struct link *l, uint16_t bdf);
 int link_info(const struct link *l, uint16_t bdf,
 	      struct pciring_function_info *info);
 
+/* ---- Loops: loop -------------------------------------------------------------- */
+
+/* @home owns @m from now on. */
+void machine_enter(struct machine *m, struct worker *home);
+/* And does so no more: all queues are at home, and no thread but control's
+ * knows of @m. */
+void machine_leave(struct machine *m);
+
 /* ---- The turn: loop ------------------------------------------------------------ */
 
 /* One access of @l, whose op, size and space were checked (channel_take());
@@ -245,9 +267,15 @@ void link_access(struct link *l, const struct msg_access *a, uint64_t *value);
  * left to do. */
 bool machine_turn(struct machine *m);
 
-/* Before a loop sleeps: declare it on every link, then say whether work came
- * meanwhile (then call machine_awake() and go on). */
-bool machine_sleep(struct machine *m);
+/* Before a loop sleeps: declare it on every link.  For how many nanoseconds it
+ * may, UINT64_MAX: until it is woken, 0: work came meanwhile (then call
+ * machine_awake() and go on). */
+uint64_t machine_sleep(struct machine *m);
 void machine_awake(struct machine *m);
+/* After the loop has declared it to other threads, too: is there a letter? */
+static inline bool machine_has_letters(struct machine *m)
+{
+	return letterbox_has(&m->letters);
+}
 
 #endif
