@@ -1,290 +1,70 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How: a request is taken apart (blk_request.c), judged, and carried out in
- * transfers.  Where it is meanwhile: being served; in the hands of a backend
- * that has not finished; or in its queue's list of those with bytes left, for
- * which the run's share was not enough.
+ * How: the queues do the work (blk_queue.c); here is what they share, and the
+ * configuration, which is put together anew for each read.
  *
- * Host pointers of the last kind are forgotten when memory is about to change,
- * and the request begins anew: to read or write the same twice is harmless.
+ * A new size goes two ways: the backend has the blocks at once, on the control
+ * thread, and the driver is told by home, so that no driver sees half of it.
  */
 #include "transport/devices/blk.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "transport/devices/blk_request.h"
-#include "transport/virtio/virtio.h"
+#include "transport/devices/blk_queue.h"
 
 #define BLK_DEVICE_ID  2
 #define BLK_QUEUE_SIZE 256
 /* Header and status take two descriptors of a full queue. */
 #define BLK_SEG_MAX    (BLK_QUEUE_SIZE - 2)
 
-/* Never less in one transfer, or a request's end would come byte by byte. */
-#define LEAST_BYTES 4096
-/* A request with more pieces than this is not kept for the next one. */
-#define SPARE_ROOM  64
+/* virtio 1.2, 5.2.4. */
+#define CONFIG_CAPACITY		 0
+#define CONFIG_SIZE_MAX		 8
+#define CONFIG_SEG_MAX		 12
+#define CONFIG_BLK_SIZE		 20
+#define CONFIG_PHYSICAL_EXP	 24
+#define CONFIG_MIN_IO		 26
+#define CONFIG_WRITEBACK	 32
+#define CONFIG_NUM_QUEUES	 34
+#define CONFIG_DISCARD_SECTORS	 36
+#define CONFIG_DISCARD_SEG	 40
+#define CONFIG_DISCARD_ALIGNMENT 44
+#define CONFIG_ZEROES_SECTORS	 48
+#define CONFIG_ZEROES_SEG	 52
+#define CONFIG_ZEROES_UNMAP	 56
+#define CONFIG_BYTES		 60
 
-/* virtio 1.2, 5.2.4; the fields behind are those of features not offered. */
-#define CONFIG_CAPACITY	  0
-#define CONFIG_SEG_MAX	  12
-#define CONFIG_BLK_SIZE	  20
-#define CONFIG_NUM_QUEUES 34
-#define CONFIG_BYTES	  36
+/* ---- Configuration -------------------------------------------------------- */
 
-struct blk {
-	struct virtio_device device;
-	struct blk_backend *backend; /* owned */
-	struct blk_params p;
-	struct blk_request *spare;	  /* owned, or NULL */
-	struct blk_request *unfinished[]; /* owned: a list for each queue */
-};
-
-static struct blk *to_blk(struct virtio_device *d)
+/* No longer than the ring has room for, for drivers without indirect chains. */
+static uint32_t seg_max(const struct virtio_device *d)
 {
-	return container_of(d, struct blk, device);
+	const struct vq *vq = d->virtio ? virtio_queue(d->virtio, 0) : NULL;
+
+	if (!vq || vq->max >= BLK_QUEUE_SIZE)
+		return BLK_SEG_MAX;
+	return vq->max > 2 ? vq->max - 2u : 1;
 }
 
-static void release(struct blk *b, struct blk_request *r)
+static void put_topology(uint8_t *config, const struct blk_backend *b)
 {
-	if (b->spare || r->room > SPARE_ROOM)
-		blk_request_free(r);
-	else
-		b->spare = r;
+	const uint32_t blocks = b->physical / b->block;
+
+	config[CONFIG_PHYSICAL_EXP] = (uint8_t)__builtin_ctz(blocks);
+	store_le(config + CONFIG_MIN_IO, 2, blocks);
 }
 
-static void finish(struct blk_request *r, uint8_t status)
+static void put_ranges(uint8_t *config, const struct blk_backend *b)
 {
-	struct blk *b = r->blk;
-
-	if (status != BLK_S_OK)
-		virtio_bad_request(b->device.virtio, r->queue);
-	*r->status = status;
-	vq_push(r->chain.vq, &r->chain, blk_request_written(r));
-	release(b, r);
+	store_le(config + CONFIG_DISCARD_SECTORS, 4, BLK_MAX_RANGE_SECTORS);
+	store_le(config + CONFIG_DISCARD_SEG, 4, BLK_MAX_RANGES);
+	store_le(config + CONFIG_DISCARD_ALIGNMENT, 4,
+		 b->physical / BLK_SECTOR);
+	store_le(config + CONFIG_ZEROES_SECTORS, 4, BLK_MAX_RANGE_SECTORS);
+	store_le(config + CONFIG_ZEROES_SEG, 4, BLK_MAX_RANGES);
+	config[CONFIG_ZEROES_UNMAP] = 1;
 }
-
-/* ---- Transfers ------------------------------------------------------------ */
-
-/* The transfer is over; so is the request, or it waits for its next one. */
-static void settle(struct blk_request *r, int err)
-{
-	struct blk_request **list = &r->blk->unfinished[r->queue];
-
-	if (err) {
-		finish(r, BLK_S_IOERR);
-		return;
-	}
-	blk_request_advance(r);
-	if (r->done == r->data) {
-		finish(r, BLK_S_OK);
-		return;
-	}
-	r->next = *list;
-	*list = r;
-}
-
-/* From the backend, some time after submit. */
-static void transfer_done(struct blk_io *io, int err)
-{
-	struct blk_request *r = container_of(io, struct blk_request, io);
-	struct virtio *v = r->blk->device.virtio;
-	const unsigned int q = r->queue;
-
-	settle(r, err);
-	/* The run that follows publishes, or goes on. */
-	virtio_queue_activate(v, q);
-}
-
-static void transfer(struct blk_request *r, int64_t *left)
-{
-	const uint64_t most = *left > LEAST_BYTES
-				      ? (uint64_t)*left & ~(BLK_SECTOR - 1ull)
-				      : LEAST_BYTES;
-	struct blk_backend *backend = r->blk->backend;
-	int err;
-
-	blk_request_cut(r, most);
-	*left -= (int64_t)r->io.bytes;
-	err = backend->ops->submit(backend, &r->io);
-	if (err != -EINPROGRESS)
-		settle(r, err);
-}
-
-/* ---- Requests ------------------------------------------------------------- */
-
-static bool in_range(const struct blk *b, const struct blk_request *r)
-{
-	const uint64_t sectors = b->p.size / BLK_SECTOR;
-
-	return !(r->data % BLK_SECTOR) &&
-	       range_inside(r->sector, r->data / BLK_SECTOR, sectors);
-}
-
-static void begin_rw(struct blk_request *r, int64_t *left)
-{
-	const struct blk *b = r->blk;
-	const bool write = r->type == BLK_T_OUT;
-
-	/* virtio 1.2, 5.2.6.2: a read-only disk fails every write. */
-	if (!in_range(b, r) || (write && b->p.readonly)) {
-		finish(r, BLK_S_IOERR);
-	} else if (!r->data) {
-		finish(r, BLK_S_OK);
-	} else {
-		r->io.op = write ? BLK_WRITE : BLK_READ;
-		transfer(r, left);
-	}
-}
-
-/* It has no data, and no sector, whatever the driver wrote there. */
-static void begin_flush(struct blk_request *r, int64_t *left)
-{
-	r->io.op = BLK_FLUSH;
-	r->sector = 0;
-	r->data = 0;
-	transfer(r, left);
-}
-
-static void begin(struct blk_request *r, int64_t *left)
-{
-	const struct blk *b = r->blk;
-
-	if (r->short_header || r->no_memory) {
-		finish(r, BLK_S_IOERR);
-		return;
-	}
-	switch (r->type) {
-	case BLK_T_IN:
-	case BLK_T_OUT:
-		begin_rw(r, left);
-		break;
-	case BLK_T_FLUSH:
-		begin_flush(r, left);
-		break;
-	case BLK_T_GET_ID:
-		blk_request_fill(r, b->p.serial, sizeof(b->p.serial));
-		finish(r, BLK_S_OK);
-		break;
-	default:
-		finish(r, BLK_S_UNSUPP);
-	}
-}
-
-/* A chain that was just taken, or whose memory may have moved. */
-static void parse(struct blk_request *r, int64_t *left)
-{
-	struct blk *b = r->blk;
-
-	switch (blk_request_parse(r)) {
-	case BLK_PARSED:
-		*left -= (int64_t)r->spans * BLK_SPAN_BYTES;
-		begin(r, left);
-		break;
-	case BLK_BAD:
-		*left -= (int64_t)r->spans * BLK_SPAN_BYTES;
-		virtio_bad_request(b->device.virtio, r->queue);
-		vq_push(r->chain.vq, &r->chain, 0);
-		release(b, r);
-		break;
-	case BLK_BROKE:
-		release(b, r);
-		break;
-	}
-}
-
-/* ---- Queues --------------------------------------------------------------- */
-
-static struct blk_request *take_spare(struct blk *b, unsigned int q)
-{
-	struct blk_request *r = b->spare;
-
-	if (!r)
-		return blk_request_new(b, (uint16_t)q);
-	b->spare = NULL;
-	r->queue = (uint16_t)q;
-	return r;
-}
-
-/* One that waits, or a new chain; NULL with @more true: no memory for it. */
-static struct blk_request *next_request(struct blk *b, unsigned int q,
-					bool *more)
-{
-	struct blk_request *r = b->unfinished[q];
-
-	*more = false;
-	if (r) {
-		b->unfinished[q] = r->next;
-		return r;
-	}
-	r = take_spare(b, q);
-	if (!r) {
-		*more = true;
-		return NULL;
-	}
-	if (!vq_pop(virtio_queue(b->device.virtio, q), &r->start)) {
-		release(b, r);
-		return NULL;
-	}
-	r->parsed = false;
-	r->io.done = transfer_done;
-	return r;
-}
-
-static bool blk_queue_run(struct virtio_device *d, unsigned int q,
-			  unsigned int budget)
-{
-	const struct vq *vq = virtio_queue(d->virtio, q);
-	int64_t left = BLK_RUN_BYTES;
-	struct blk_request *r;
-	bool more = true;
-
-	for (; budget && left > 0; budget--) {
-		r = next_request(to_blk(d), q, &more);
-		if (!r)
-			return more;
-		if (r->parsed)
-			transfer(r, &left);
-		else
-			parse(r, &left);
-		if (!vq_live(vq))
-			return false;
-	}
-	return true;
-}
-
-static void blk_quiesce(struct virtio_device *d, unsigned int q)
-{
-	struct blk *b = to_blk(d);
-	struct blk_request *r;
-
-	if (b->backend->ops->drain)
-		b->backend->ops->drain(b->backend, q);
-	for (r = b->unfinished[q]; r; r = r->next)
-		r->parsed = false;
-}
-
-static void blk_queue_stop(struct virtio_device *d, unsigned int q)
-{
-	struct blk *b = to_blk(d);
-	struct blk_request *r;
-
-	while ((r = b->unfinished[q])) {
-		b->unfinished[q] = r->next;
-		blk_request_free(r);
-	}
-}
-
-static void blk_stop(struct virtio_device *d)
-{
-	struct blk *b = to_blk(d);
-
-	if (b->spare)
-		blk_request_free(b->spare);
-	b->spare = NULL;
-}
-
-/* ---- The device ----------------------------------------------------------- */
 
 static uint64_t blk_config_read(struct virtio_device *d, uint32_t off,
 				unsigned int size)
@@ -292,12 +72,61 @@ static uint64_t blk_config_read(struct virtio_device *d, uint32_t off,
 	const struct blk *b = to_blk(d);
 	uint8_t config[CONFIG_BYTES] = { 0 };
 
-	store_le(config + CONFIG_CAPACITY, 8, b->p.size / BLK_SECTOR);
-	store_le(config + CONFIG_SEG_MAX, 4, BLK_SEG_MAX);
-	store_le(config + CONFIG_BLK_SIZE, 4, BLK_SECTOR);
+	store_le(config + CONFIG_CAPACITY, 8, b->sectors);
+	store_le(config + CONFIG_SIZE_MAX, 4, BLK_RUN_BYTES);
+	store_le(config + CONFIG_SEG_MAX, 4, seg_max(d));
+	store_le(config + CONFIG_BLK_SIZE, 4, b->backend->block);
+	put_topology(config, b->backend);
+	config[CONFIG_WRITEBACK] = b->writeback;
 	store_le(config + CONFIG_NUM_QUEUES, 2, d->nr_queues);
+	if (!b->p.readonly)
+		put_ranges(config, b->backend);
 	return load_le(config + off, size);
 }
+
+/* virtio 1.2, 5.2.5: `writeback' is all that a driver may write, and only if it
+ * negotiated that. */
+static void blk_config_write(struct virtio_device *d, uint32_t off,
+			     unsigned int size, uint64_t value)
+{
+	struct blk *b = to_blk(d);
+
+	if (off != CONFIG_WRITEBACK || size != 1 ||
+	    !virtio_has(&d->virtio->s.driver, BLK_F_CONFIG_WCE)) {
+		d->virtio->stats.bad_writes++;
+		return;
+	}
+	/* Relaxed: a write that is under way may be of either kind. */
+	__atomic_store_n(&b->writeback, value != 0, __ATOMIC_RELAXED);
+}
+
+/* The driver may look at `writeback' from here on, before DRIVER_OK.
+ * virtio 1.2, 5.2.5.2 and 5.2.6.2: without FLUSH it begins as 0, and whoever
+ * knows neither has stable writes. */
+static bool blk_features(struct virtio_device *d,
+			 const struct virtio_features *driver)
+{
+	struct blk *b = to_blk(d);
+
+	__atomic_store_n(&b->writeback, virtio_has(driver, BLK_F_FLUSH),
+			 __ATOMIC_RELAXED);
+	return true;
+}
+
+/* ---- Another size --------------------------------------------------------- */
+
+static void blk_event(struct virtio_device *d)
+{
+	struct blk *b = to_blk(d);
+	const uint64_t sectors = __atomic_load_n(&b->resized, __ATOMIC_ACQUIRE);
+
+	if (sectors == b->sectors)
+		return;
+	__atomic_store_n(&b->sectors, sectors, __ATOMIC_RELAXED);
+	virtio_config_changed(d->virtio);
+}
+
+/* ---- The device ----------------------------------------------------------- */
 
 static void blk_destroy(struct virtio_device *d)
 {
@@ -310,41 +139,100 @@ static void blk_destroy(struct virtio_device *d)
 static const struct virtio_device_ops blk_ops = {
 	.name = "blk",
 	.type = BLK_DEVICE_ID,
+	.features = blk_features,
 	.start = NULL,
-	.stop = blk_stop,
-	.queue_quiesce = blk_quiesce,
+	.queue_quiesce = blk_queue_quiesce,
 	.queue_stop = blk_queue_stop,
+	.stop = NULL,
 	.queue_run = blk_queue_run,
+	.queue_sleep = NULL,
+	.event = blk_event,
 	.config_read = blk_config_read,
-	.config_write = NULL,
+	.config_write = blk_config_write,
 	.destroy = blk_destroy,
 };
+
+static void offer(struct blk *b)
+{
+	static const uint8_t always[] = {
+		BLK_F_SIZE_MAX, BLK_F_SEG_MAX,	BLK_F_BLK_SIZE,
+		BLK_F_FLUSH,	BLK_F_TOPOLOGY, BLK_F_CONFIG_WCE,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(always); i++)
+		virtio_set(&b->device.offer, always[i]);
+	if (b->p.queues > 1)
+		virtio_set(&b->device.offer, BLK_F_MQ);
+	if (b->p.readonly) {
+		virtio_set(&b->device.offer, BLK_F_RO);
+		return;
+	}
+	virtio_set(&b->device.offer, BLK_F_DISCARD);
+	virtio_set(&b->device.offer, BLK_F_WRITE_ZEROES);
+}
 
 int blk_create(const struct blk_params *p, struct blk_backend *backend,
 	       struct virtio_device **out)
 {
 	struct blk *b;
+	uint16_t q;
 
-	assert(p->size && !(p->size % BLK_SECTOR));
+	assert(backend->size && !(backend->size % BLK_SECTOR));
 	assert(p->queues >= 1 && p->queues <= BLK_MAX_QUEUES);
-	b = calloc(1, sizeof(*b) + p->queues * sizeof(void *));
+	b = aligned_alloc(alignof(struct blk),
+			  sizeof(*b) + p->queues * sizeof(b->queue[0]));
 	if (!b)
 		return -ENOMEM;
-	b->device = (struct virtio_device){
-		.ops = &blk_ops,
-		.nr_queues = p->queues,
-		.queue_max = BLK_QUEUE_SIZE,
-		.config_size = CONFIG_BYTES,
+	*b = (struct blk){
+		.device = {
+			.ops = &blk_ops,
+			.nr_queues = p->queues,
+			.queue_max = BLK_QUEUE_SIZE,
+			.config_size = CONFIG_BYTES,
+		},
+		.backend = backend,
+		.p = *p,
+		.sectors = backend->size / BLK_SECTOR,
+		.resized = backend->size / BLK_SECTOR,
+		.writeback = 1,
 	};
-	b->backend = backend;
-	b->p = *p;
-	virtio_set(&b->device.offer, BLK_F_SEG_MAX);
-	virtio_set(&b->device.offer, BLK_F_BLK_SIZE);
-	virtio_set(&b->device.offer, BLK_F_FLUSH);
-	if (p->readonly)
-		virtio_set(&b->device.offer, BLK_F_RO);
-	if (p->queues > 1)
-		virtio_set(&b->device.offer, BLK_F_MQ);
+	for (q = 0; q < p->queues; q++)
+		blk_queue_init(&b->queue[q], b, q);
+	offer(b);
 	*out = &b->device;
+	return 0;
+}
+
+int blk_resize(struct virtio_device *d, uint64_t bytes, char *error,
+	       size_t room)
+{
+	struct blk *b = to_blk(d);
+	int err;
+
+	if (d->ops != &blk_ops) {
+		snprintf(error, room, "only a disk (blk) has a size");
+		return -EOPNOTSUPP;
+	}
+	if (bytes % BLK_SECTOR) {
+		snprintf(error, room,
+			 "the size of a disk is whole sectors of 512 bytes");
+		return -EINVAL;
+	}
+	err = b->backend->ops->resize
+		      ? b->backend->ops->resize(b->backend, bytes)
+		      : -EINVAL;
+	if (err) {
+		snprintf(error, room, "this %s disk cannot have that size: %s",
+			 b->backend->ops->name, strerror(-err));
+		return err;
+	}
+	/* Release: the blocks are there before anybody hears of them. */
+	__atomic_store_n(&b->resized, b->backend->size / BLK_SECTOR,
+			 __ATOMIC_RELEASE);
+	if (d->virtio)
+		virtio_event(d->virtio);
+	else
+		blk_event(d);
 	return 0;
 }

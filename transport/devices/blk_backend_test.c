@@ -18,6 +18,8 @@ struct later {
 	struct blk_backend backend;
 	struct blk_io *io[MOST];
 	unsigned int nr, drains;
+	unsigned int busy; /* says "not now" so often */
+	bool again;	   /* of the test: this one was put off */
 	bool closed;
 };
 
@@ -30,6 +32,10 @@ static int later_submit(struct blk_backend *b, struct blk_io *io)
 {
 	struct later *l = to_later(b);
 
+	if (l->busy) {
+		l->busy--;
+		return -EAGAIN;
+	}
 	assert_true(l->nr < MOST);
 	l->io[l->nr++] = io;
 	return -EINPROGRESS;
@@ -54,11 +60,16 @@ static void end_transfer(struct later *l, unsigned int i, int err)
 static void later_drain(struct blk_backend *b, unsigned int queue)
 {
 	struct later *l = to_later(b);
+	unsigned int i = 0;
 
 	(void)queue;
 	l->drains++;
-	while (l->nr)
-		end_transfer(l, 0, 0);
+	while (i < l->nr) {
+		if (l->io[i]->queue == queue)
+			end_transfer(l, i, 0);
+		else
+			i++;
+	}
 }
 
 static void later_close(struct blk_backend *b)
@@ -75,27 +86,41 @@ static const struct blk_backend_ops later_ops = {
 
 static void later_open(struct disk *t, struct later *l)
 {
-	const struct blk_params p = { .size = 16 << 20, .queues = 2 };
+	const struct blk_params p = { .queues = 2 };
 	struct virtio_device *dev;
 
-	*l = (struct later){ .backend.ops = &later_ops };
+	*l = (struct later){
+		.backend = {
+			.ops = &later_ops,
+			.size = 16 << 20,
+			.block = 512,
+			.physical = 512,
+		},
+	};
 	assert_int_equal(blk_create(&p, &l->backend, &dev), 0);
 	disk_begin(t, dev, 0);
 }
 
-/* Request @i is a read of one sector: its data and status by number. */
-static void offer_read(struct disk *t, unsigned int i)
+/* Request @i of queue @q is a read of one sector: its data and status by
+ * number. */
+static void offer_read_on(struct disk *t, unsigned int q, unsigned int i)
 {
+	struct rig_ring *ring = &t->ring[q];
 	const uint64_t header = DISK_HEADER + 16 * i;
 
 	store_le(rig_at(&t->rig, header), 4, BLK_T_IN);
 	store_le(rig_at(&t->rig, header + 8), 8, i);
-	rig_desc(&t->ring[0], 4 * i, header, 16, RIG_NEXT, 4 * i + 1);
-	rig_desc(&t->ring[0], 4 * i + 1, DISK_DATA + 512 * i, 512,
+	rig_desc(ring, 4 * i, header, 16, RIG_NEXT, 4 * i + 1);
+	rig_desc(ring, 4 * i + 1, DISK_DATA + 512 * i, 512,
 		 RIG_NEXT | RIG_WRITE, 4 * i + 2);
-	rig_desc(&t->ring[0], 4 * i + 2, DISK_STATUS + i, 1, RIG_WRITE, 0);
-	rig_offer(&t->ring[0], 4 * i);
-	virtio_kick(&t->v, 0);
+	rig_desc(ring, 4 * i + 2, DISK_STATUS + i, 1, RIG_WRITE, 0);
+	rig_offer(ring, 4 * i);
+	virtio_kick(&t->v, q);
+}
+
+static void offer_read(struct disk *t, unsigned int i)
+{
+	offer_read_on(t, 0, i);
 }
 
 static uint8_t status_of(struct disk *t, unsigned int i)
@@ -212,7 +237,7 @@ static void reset_waits_for_what_is_under_way(void **state)
 	assert_int_equal(l.nr, 2);
 	virtio_write_status(&t.v, 0);
 	assert_int_equal(l.nr, 0);
-	assert_int_equal(l.drains, t.dev->nr_queues);
+	assert_int_equal(l.drains, 2); /* queues */
 	disk_end(&t);
 }
 
@@ -242,6 +267,65 @@ static void memory_changes_only_when_nothing_is_under_way(void **state)
 	}
 	assert_int_equal(disk_status(&t), BLK_S_OK);
 	assert_int_equal(disk_used(&t), 1);
+	disk_end(&t);
+}
+
+/* rule 48 */
+static void reset_of_a_queue_waits_for_what_is_its_own(void **state)
+{
+	struct later l;
+	struct disk t;
+
+	(void)state;
+	later_open(&t, &l);
+	describe_read(&t, 50);
+	disk_offer(&t);
+	offer_read_on(&t, 1, 3);
+	disk_settle(&t);
+	assert_int_equal(l.nr, 2);
+	virtio_queue_reset(&t.v, 0);
+	/* The rest of the big one is forgotten. */
+	assert_int_equal(l.nr, 1);
+	assert_int_equal(l.io[0]->queue, 1);
+	disk_settle(&t);
+	assert_int_equal(l.nr, 1);
+	assert_int_equal(disk_status(&t), DISK_UNTOUCHED);
+	end_transfer(&l, 0, 0);
+	disk_settle(&t);
+	assert_int_equal(status_of(&t, 3), BLK_S_OK);
+	assert_int_equal(t.ring[1].used->idx, 1);
+	disk_end(&t);
+}
+
+/* -EAGAIN at once, and later: neither loses a byte nor the order. */
+static void what_the_backend_puts_off_is_submitted_again(void **state)
+{
+	struct later l;
+	struct disk t;
+	uint64_t at = 0;
+
+	(void)state;
+	later_open(&t, &l);
+	describe_read(&t, 50);
+	disk_offer(&t);
+	l.busy = 3;
+	disk_settle(&t);
+	assert_int_equal(l.busy, 0);
+	while (l.nr) {
+		assert_int_equal(l.io[0]->offset, at);
+		if (!l.again) {
+			l.again = true;
+			end_transfer(&l, 0, -EAGAIN);
+		} else {
+			l.again = false;
+			at += l.io[0]->bytes;
+			end_transfer(&l, 0, 0);
+		}
+		disk_settle(&t);
+	}
+	assert_int_equal(at, 50 * DISK_BYTES);
+	assert_int_equal(disk_len(&t), 50 * DISK_BYTES + 1);
+	assert_int_equal(disk_status(&t), BLK_S_OK);
 	disk_end(&t);
 }
 
@@ -288,7 +372,7 @@ static void idle_disk_is_small(void **state)
 	assert_int_equal(
 		disk_create("backend=ram size=1G", &dev, error, sizeof(error)),
 		0);
-	assert_in_range(malloc_usable_size(dev), 64, 256);
+	assert_in_range(malloc_usable_size(dev), 64, 320);
 	dev->ops->destroy(dev);
 }
 
@@ -300,6 +384,8 @@ int main(void)
 		cmocka_unit_test(big_request_is_several_transfers_in_order),
 		cmocka_unit_test(reset_waits_for_what_is_under_way),
 		cmocka_unit_test(memory_changes_only_when_nothing_is_under_way),
+		cmocka_unit_test(reset_of_a_queue_waits_for_what_is_its_own),
+		cmocka_unit_test(what_the_backend_puts_off_is_submitted_again),
 		cmocka_unit_test(ram_disk_costs_what_was_written),
 		cmocka_unit_test(idle_disk_is_small),
 	};

@@ -7,14 +7,21 @@
 
 #include <stdlib.h>
 
-static int null_open(uint64_t size, struct blk_backend **out)
+static int null_open(const struct blk_wish *wish, struct blk_backend **out,
+		     char *error, size_t room)
 {
 	struct blk_backend *b = calloc(1, sizeof(*b));
 
-	(void)size;
+	(void)error;
+	(void)room;
 	if (!b)
 		return -ENOMEM;
-	b->ops = &blk_null_ops;
+	*b = (struct blk_backend){
+		.ops = &blk_null_ops,
+		.size = wish->size,
+		.block = 512,
+		.physical = 512,
+	};
 	*out = b;
 	return 0;
 }
@@ -30,6 +37,14 @@ static int null_submit(struct blk_backend *b, struct blk_io *io)
 	return 0;
 }
 
+static int null_resize(struct blk_backend *b, uint64_t size)
+{
+	if (!size)
+		return -EINVAL;
+	b->size = size;
+	return 0;
+}
+
 static void null_close(struct blk_backend *b)
 {
 	free(b);
@@ -37,8 +52,10 @@ static void null_close(struct blk_backend *b)
 
 const struct blk_backend_ops blk_null_ops = {
 	.name = "null",
+	.zero_most = UINT64_MAX,
 	.open = null_open,
 	.submit = null_submit,
 	.drain = NULL,
+	.resize = null_resize,
 	.close = null_close,
 };

@@ -11,12 +11,14 @@
 #include "transport/devices/blk_request.h"
 
 static const struct blk_backend_ops *const backends[] = {
+	&blk_file_ops,
 	&blk_null_ops,
 	&blk_ram_ops,
 };
 
 struct wanted {
 	const struct blk_backend_ops *backend;
+	struct blk_wish wish;
 	struct blk_params p;
 };
 
@@ -29,7 +31,7 @@ static const char *set_backend(struct wanted *w, const char *text)
 	for (i = 0; i < ARRAY_SIZE(backends); i++)
 		if (!strcmp(text, backends[i]->name))
 			w->backend = backends[i];
-	return w->backend ? NULL : "null or ram";
+	return w->backend ? NULL : "file, null or ram";
 }
 
 static bool is_digit(char c)
@@ -56,8 +58,8 @@ static const char *set_size(struct wanted *w, const char *text)
 	}
 	if (!is_digit(text[0]) || *end || errno || n > UINT64_MAX >> shift)
 		return what;
-	w->p.size = (uint64_t)n << shift;
-	return w->p.size && !(w->p.size % BLK_SECTOR) ? NULL : what;
+	w->wish.size = (uint64_t)n << shift;
+	return w->wish.size && !(w->wish.size % BLK_SECTOR) ? NULL : what;
 }
 
 static const char *set_queues(struct wanted *w, const char *text)
@@ -87,17 +89,54 @@ static const char *set_serial(struct wanted *w, const char *text)
 	return NULL;
 }
 
+static const char *set_bool(bool *to, const char *text)
+{
+	*to = !strcmp(text, "true");
+	return *to || !strcmp(text, "false") ? NULL : "true or false";
+}
+
 static const char *set_readonly(struct wanted *w, const char *text)
 {
-	w->p.readonly = !strcmp(text, "true");
-	return w->p.readonly || !strcmp(text, "false") ? NULL : "true or false";
+	return set_bool(&w->p.readonly, text);
+}
+
+static const char *set_create(struct wanted *w, const char *text)
+{
+	return set_bool(&w->wish.create, text);
+}
+
+static const char *set_path(struct wanted *w, const char *text)
+{
+	w->wish.path = text;
+	return text[0] ? NULL : "the path of a file or block device";
+}
+
+static const char *set_direct(struct wanted *w, const char *text)
+{
+	static const char *const names[] = {
+		[BLK_DIRECT_AUTO] = "auto",
+		[BLK_DIRECT_ON] = "on",
+		[BLK_DIRECT_OFF] = "off",
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(text, names[i]))
+			continue;
+		w->wish.direct = (enum blk_direct)i;
+		return NULL;
+	}
+	return "auto, on or off";
 }
 
 /* ---- The table ----------------------------------------------------------- */
 
 static const char *const blk_options[] = {
-	"backend: null (reads as zeroes) or ram (memory of the service)",
-	"size: bytes, or with K, M, G, T; a multiple of 512",
+	"backend: file, null (reads as zeroes) or ram (memory of the service)",
+	"path: of the file or block device (backend=file)",
+	"size: bytes, or with K, M, G, T; a multiple of 512 [the file's]",
+	"create: true or false: make the file, or make it longer [false]",
+	"direct: auto, on or off: past the host's page cache [auto]",
 	"queues: 1 to 64 [1]",
 	"serial: at most 20 characters [none]",
 	"readonly: true or false [false]",
@@ -107,20 +146,65 @@ static const char *const blk_options[] = {
 static const struct setter {
 	const char *key;
 	const char *(*set)(struct wanted *w, const char *text);
+	bool of_file; /* of no other backend */
 } setters[] = {
-	{ "backend", set_backend },   { "size", set_size },
-	{ "queues", set_queues },     { "serial", set_serial },
-	{ "readonly", set_readonly },
+	{ "backend", set_backend, false }, { "path", set_path, true },
+	{ "size", set_size, false },	   { "create", set_create, true },
+	{ "direct", set_direct, true },	   { "queues", set_queues, false },
+	{ "serial", set_serial, false },   { "readonly", set_readonly, false },
 };
 
-static const char *apply(struct wanted *w, const struct device_option *o)
+/* All keys are known here: see device_refuse_unknown(). */
+static const struct setter *setter_of(const struct device_option *o)
 {
 	unsigned int i = 0;
 
-	/* All keys are known here: see device_refuse_unknown(). */
 	while (strcmp(setters[i].key, o->key))
 		i++;
-	return setters[i].set(w, o->value);
+	return &setters[i];
+}
+
+/* Options that make no sense together, or too few of them; NULL: neither. */
+static const char *judge_file(const struct wanted *w)
+{
+	if (!w->wish.path)
+		return "needs option path, such as path=/srv/disk.img";
+	if (w->wish.create && !w->wish.size)
+		return "needs option size if create=true";
+	if (w->wish.create && w->p.readonly)
+		return "cannot have both create=true and readonly=true";
+	return NULL;
+}
+
+static const char *judge(const struct wanted *w)
+{
+	if (!w->backend)
+		return "needs option backend: file, null or ram";
+	if (w->backend == &blk_file_ops)
+		return judge_file(w);
+	return w->wish.size ? NULL : "needs option size, such as size=64M";
+}
+
+static int judge_together(const struct wanted *w,
+			  const struct device_option *opt, unsigned int nr_opt,
+			  char *error, size_t room)
+{
+	const char *what = judge(w);
+	unsigned int i;
+
+	if (what) {
+		snprintf(error, room, "device blk %s", what);
+		return -EINVAL;
+	}
+	for (i = 0; i < nr_opt; i++) {
+		if (w->backend == &blk_file_ops || !setter_of(&opt[i])->of_file)
+			continue;
+		snprintf(error, room,
+			 "device blk: option %s is for backend=file only",
+			 opt[i].key);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static int parse_options(struct wanted *w, const struct device_option *opt,
@@ -132,7 +216,7 @@ static int parse_options(struct wanted *w, const struct device_option *opt,
 	if (device_refuse_unknown(&blk_type, opt, nr_opt, error, room))
 		return -EINVAL;
 	for (i = 0; i < nr_opt; i++) {
-		what = apply(w, &opt[i]);
+		what = setter_of(&opt[i])->set(w, opt[i].value);
 		if (!what)
 			continue;
 		snprintf(error, room,
@@ -140,12 +224,7 @@ static int parse_options(struct wanted *w, const struct device_option *opt,
 			 opt[i].key, what, opt[i].value);
 		return -EINVAL;
 	}
-	if (w->backend && w->p.size)
-		return 0;
-	snprintf(error, room, "device blk needs option %s",
-		 w->backend ? "size, such as size=64M"
-			    : "backend: null or ram");
-	return -EINVAL;
+	return judge_together(w, opt, nr_opt, error, room);
 }
 
 static int create(const struct device_option *opt, unsigned int nr_opt,
@@ -158,13 +237,16 @@ static int create(const struct device_option *opt, unsigned int nr_opt,
 	err = parse_options(&w, opt, nr_opt, error, room);
 	if (err)
 		return err;
-	err = w.backend->open(w.p.size, &backend);
-	if (err) {
+	w.wish.queues = w.p.queues;
+	w.wish.readonly = w.p.readonly;
+	error[0] = '\0';
+	err = w.backend->open(&w.wish, &backend, error, room);
+	if (err && !error[0])
 		snprintf(error, room, "device blk: a %s disk of %llu bytes: %s",
-			 w.backend->name, (unsigned long long)w.p.size,
+			 w.backend->name, (unsigned long long)w.wish.size,
 			 strerror(-err));
+	if (err)
 		return err;
-	}
 	err = blk_create(&w.p, backend, out);
 	if (err)
 		backend->ops->close(backend);
@@ -173,7 +255,7 @@ static int create(const struct device_option *opt, unsigned int nr_opt,
 
 const struct device_type blk_type = {
 	.name = "blk",
-	.help = "a disk, in memory or nowhere",
+	.help = "a disk: a file, a block device, memory, or nothing",
 	.options = blk_options,
 	.create = create,
 };

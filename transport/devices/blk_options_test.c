@@ -77,14 +77,19 @@ static void bad_sizes_are_refused_by_name(void **state)
 static void every_option_says_what_it_should_be(void **state)
 {
 	(void)state;
-	refused("backend=file size=1M",
-		"option backend must be null or ram, not \"file\"");
+	refused("backend=tape size=1M",
+		"option backend must be file, null or ram, not \"tape\"");
 	refused("backend=null size=1M queues=0", "queues must be 1 to 64");
 	refused("backend=null size=1M queues=65", "queues must be 1 to 64");
 	refused("backend=null size=1M queues=-1", "queues must be 1 to 64");
 	refused("backend=null size=1M queues=2x", "not \"2x\"");
 	refused("backend=null size=1M readonly=yes",
 		"readonly must be true or false");
+	refused("backend=file path=/a create=1",
+		"create must be true or false");
+	refused("backend=file path=/a direct=true",
+		"direct must be auto, on or off, not \"true\"");
+	refused("backend=file path=", "path must be the path of a file");
 	refused("backend=null size=1M serial=123456789012345678901",
 		"serial must be at most 20");
 	refused("backend=null size=1M serial=a\tb", "printable");
@@ -93,9 +98,22 @@ static void every_option_says_what_it_should_be(void **state)
 static void what_a_disk_cannot_do_without_is_asked_for(void **state)
 {
 	(void)state;
-	refused("size=1M", "needs option backend: null or ram");
+	refused("size=1M", "needs option backend: file, null or ram");
 	refused("backend=ram", "needs option size, such as size=64M");
 	refused("", "needs option backend");
+	refused("backend=file", "needs option path, such as path=");
+	refused("backend=file path=/a create=true", "needs option size if");
+}
+
+static void options_that_do_not_go_together_are_refused(void **state)
+{
+	(void)state;
+	refused("backend=ram size=1M path=/a",
+		"option path is for backend=file only");
+	refused("backend=null size=1M direct=off", "option direct is for");
+	refused("backend=null size=1M create=false", "option create is for");
+	refused("backend=file path=/a size=1M create=true readonly=true",
+		"cannot have both create=true and readonly=true");
 }
 
 static void unknown_options_are_refused_by_name(void **state)
@@ -103,7 +121,8 @@ static void unknown_options_are_refused_by_name(void **state)
 	(void)state;
 	refused("backend=null size=1M colour=red", "\"colour\"");
 	refused("backend=null size=1M colour=red",
-		"backend, size, queues, serial, readonly");
+		"backend, path, size, create, direct, queues, serial, "
+		"readonly");
 	refused("back=null", "\"back\"");
 }
 
@@ -128,6 +147,7 @@ int main(void)
 		cmocka_unit_test(bad_sizes_are_refused_by_name),
 		cmocka_unit_test(every_option_says_what_it_should_be),
 		cmocka_unit_test(what_a_disk_cannot_do_without_is_asked_for),
+		cmocka_unit_test(options_that_do_not_go_together_are_refused),
 		cmocka_unit_test(unknown_options_are_refused_by_name),
 		cmocka_unit_test(ram_disk_that_cannot_be_is_refused),
 	};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How: readable spans come before writable ones, so the header, and with it
- * the direction of the data, is known when the first writable one comes.  Only
- * spans in the data's direction are kept.  The last writable byte is known to
- * be the status when the walk is over; it is then taken off the data again.
+ * How: readable spans come before writable ones, so one array of pieces with a
+ * boundary keeps them all without a look at the header, which tells later on
+ * which side the data is.  The header is then taken off the front, the status
+ * byte off the end.
  *
  * A transfer is some whole pieces and perhaps a part of one more: that one is
  * shortened in place, and what was cut off waits in r->rest.
@@ -12,42 +12,41 @@
 
 #include <stdlib.h>
 
-#define HEADER_BYTES 16u
-#define FIRST_ROOM   8u
+#define HEADER_BYTES   16u
+#define CACHE_LINE     64u
+#define PREFETCH_BYTES 512u
 
-struct walk {
-	uint8_t header[HEADER_BYTES];
-	uint32_t have; /* of the header */
-	struct vq_span last;
-};
-
-struct blk_request *blk_request_new(struct blk *blk, uint16_t queue)
+struct blk_request *blk_request_new(struct blk_queue *queue)
 {
-	struct blk_request *r = calloc(1, sizeof(*r));
+	struct blk_request *r = malloc(sizeof(*r));
 
 	if (!r)
 		return NULL;
-	r->blk = blk;
 	r->queue = queue;
+	r->range = NULL;
+	r->iov = r->few;
+	r->room = BLK_FEW_SPANS;
 	return r;
 }
 
 void blk_request_free(struct blk_request *r)
 {
-	free(r->iov);
+	if (r->iov != r->few)
+		free(r->iov);
+	free(r->range);
 	free(r);
 }
 
 static bool make_room(struct blk_request *r)
 {
-	const unsigned int room = r->room ? 2 * r->room : FIRST_ROOM;
-	struct iovec *iov;
+	struct iovec *old = r->iov == r->few ? NULL : r->iov;
+	const unsigned int room = 4 * r->room;
+	struct iovec *iov = realloc(old, room * sizeof(*iov));
 
-	if (r->nr < r->room)
-		return true;
-	iov = realloc(r->iov, room * sizeof(*iov));
 	if (!iov)
 		return false;
+	if (!old)
+		memcpy(iov, r->few, sizeof(r->few));
 	r->iov = iov;
 	r->room = room;
 	return true;
@@ -55,72 +54,37 @@ static bool make_room(struct blk_request *r)
 
 static void keep(struct blk_request *r, const struct vq_span *s)
 {
-	if (!make_room(r)) {
+	if (unlikely(r->nr == r->room) && !make_room(r)) {
 		r->no_memory = true;
 		return;
 	}
 	r->iov[r->nr++] =
 		(struct iovec){ .iov_base = s->host, .iov_len = s->len };
-	r->data += s->len;
-}
-
-/* Take from @s what the header still lacks. */
-static void take_header(struct walk *w, struct vq_span *s)
-{
-	uint32_t n = HEADER_BYTES - w->have;
-
-	if (n > s->len)
-		n = s->len;
-	memcpy(w->header + w->have, s->host, n);
-	/* The compiler may not go back to guest memory for a field. */
-	__asm__ volatile("" ::: "memory");
-	w->have += n;
-	s->host = (uint8_t *)s->host + n;
-	s->len -= n;
-}
-
-static void take_span(struct blk_request *r, struct walk *w, struct vq_span *s)
-{
-	if (s->write) {
-		w->last = *s;
-		r->writable += s->len;
-	} else if (w->have < HEADER_BYTES) {
-		take_header(w, s);
-		r->type = (uint32_t)load_le(w->header, 4);
-		r->sector = load_le(w->header + 8, 8);
-	}
-	if (s->len && s->write == (r->type != BLK_T_OUT))
-		keep(r, s);
-}
-
-static void take_status(struct blk_request *r, const struct walk *w)
-{
-	r->status = (uint8_t *)w->last.host + w->last.len - 1;
-	if (r->type == BLK_T_OUT || !r->nr)
+	if (s->write)
 		return;
-	r->data--;
-	if (!--r->iov[r->nr - 1].iov_len)
-		r->nr--;
+	r->readable = r->nr;
+	r->readable_bytes += s->len;
 }
 
 static void forget(struct blk_request *r)
 {
 	r->chain = r->start;
-	r->parsed = false;
+	r->stage = BLK_TAKEN;
 	r->no_memory = false;
+	r->nr = 0;
+	r->readable = 0;
+	r->readable_bytes = 0;
+	r->writable_bytes = 0;
+	r->spans = 0;
 	r->type = BLK_T_IN;
 	r->data = 0;
 	r->done = 0;
-	r->writable = 0;
-	r->nr = 0;
-	r->at = 0;
-	r->rest = (struct iovec){ NULL, 0 };
-	r->spans = 0;
+	r->rest.iov_len = 0;
+	r->nr_ranges = 0;
 }
 
-enum blk_parsed blk_request_parse(struct blk_request *r)
+enum blk_walked blk_request_walk(struct blk_request *r)
 {
-	struct walk w = { .have = 0 };
 	struct vq_span span;
 	int n;
 
@@ -128,16 +92,92 @@ enum blk_parsed blk_request_parse(struct blk_request *r)
 	while ((n = vq_chain_next(&r->chain, &span)) > 0) {
 		if (++r->spans > BLK_MAX_SPANS)
 			return BLK_BAD;
-		take_span(r, &w, &span);
+		keep(r, &span);
+		if (!span.write)
+			continue;
+		r->status = (uint8_t *)span.host + span.len - 1;
+		r->writable_bytes += span.len;
 	}
 	if (n < 0)
 		return BLK_BROKE;
-	if (!r->writable)
+	if (!r->writable_bytes)
 		return BLK_BAD;
-	take_status(r, &w);
-	r->short_header = w.have < HEADER_BYTES;
-	r->parsed = true;
-	return BLK_PARSED;
+	r->stage = BLK_WALKED;
+	return BLK_WELL;
+}
+
+/* Not for a few bytes: those share a line with what is fetched anyway. */
+static void prefetch_data(const struct iovec *v, bool write)
+{
+	const char *p = v->iov_base;
+	size_t n = v->iov_len < PREFETCH_BYTES ? v->iov_len : PREFETCH_BYTES;
+	size_t i;
+
+	for (i = 0; i < n; i += CACHE_LINE)
+		if (write)
+			__builtin_prefetch(p + i, 1);
+		else
+			__builtin_prefetch(p + i, 0);
+}
+
+void blk_request_prefetch(const struct blk_request *r)
+{
+	if (!r->nr)
+		return;
+	__builtin_prefetch(r->iov[0].iov_base, 0);
+	__builtin_prefetch(r->status, 1);
+	if (r->nr > 2)
+		prefetch_data(&r->iov[1], r->readable < 2);
+}
+
+/* Copy from the readable pieces, and take it off them. */
+static void take(struct blk_request *r, uint8_t *to, size_t len)
+{
+	struct iovec *v;
+	size_t n;
+
+	while (len) {
+		v = &r->iov[r->at];
+		n = v->iov_len < len ? v->iov_len : len;
+		memcpy(to, v->iov_base, n);
+		to += n;
+		len -= n;
+		v->iov_base = (uint8_t *)v->iov_base + n;
+		v->iov_len -= n;
+		if (!v->iov_len)
+			r->at++;
+	}
+	/* The compiler may not go back to guest memory for a field. */
+	__asm__ volatile("" ::: "memory");
+}
+
+static void find_data(struct blk_request *r)
+{
+	if (blk_type_brings(r->type)) {
+		r->data = r->readable_bytes;
+		r->nr = r->readable;
+		return;
+	}
+	r->at = r->readable;
+	r->data = r->writable_bytes - 1;
+	if (!--r->iov[r->nr - 1].iov_len)
+		r->nr--;
+}
+
+bool blk_request_decode(struct blk_request *r)
+{
+	uint8_t header[HEADER_BYTES];
+
+	r->stage = BLK_BEGUN;
+	if (r->readable_bytes < HEADER_BYTES || r->no_memory)
+		return false;
+	r->at = 0;
+	take(r, header, HEADER_BYTES);
+	r->readable_bytes -= HEADER_BYTES;
+	r->type = (uint32_t)load_le(header, 4);
+	r->sector = load_le(header + 8, 8);
+	find_data(r);
+	return true;
 }
 
 void blk_request_cut(struct blk_request *r, uint64_t most)
@@ -170,7 +210,20 @@ void blk_request_advance(struct blk_request *r)
 	if (!r->rest.iov_len)
 		return;
 	r->iov[--r->at] = r->rest;
-	r->rest = (struct iovec){ NULL, 0 };
+	r->rest.iov_len = 0;
+}
+
+void blk_request_uncut(struct blk_request *r)
+{
+	if (!r->rest.iov_len)
+		return;
+	r->iov[r->at + r->io.nr - 1].iov_len += r->rest.iov_len;
+	r->rest.iov_len = 0;
+}
+
+void blk_request_fetch(struct blk_request *r, void *to, size_t len)
+{
+	take(r, to, len);
 }
 
 void blk_request_fill(struct blk_request *r, const void *from, size_t len)
@@ -179,7 +232,7 @@ void blk_request_fill(struct blk_request *r, const void *from, size_t len)
 	unsigned int i;
 	size_t n;
 
-	for (i = 0; i < r->nr && len; i++, p += n, len -= n) {
+	for (i = r->at; i < r->nr && len; i++, p += n, len -= n) {
 		n = r->iov[i].iov_len < len ? r->iov[i].iov_len : len;
 		memcpy(r->iov[i].iov_base, p, n);
 		r->done += n;
@@ -188,7 +241,7 @@ void blk_request_fill(struct blk_request *r, const void *from, size_t len)
 
 uint32_t blk_request_written(const struct blk_request *r)
 {
-	const uint64_t n = r->type == BLK_T_OUT ? 0 : r->done;
+	const uint64_t n = blk_type_brings(r->type) ? 0 : r->done;
 
-	return (uint32_t)(n + 1 == r->writable ? n + 1 : n);
+	return (uint32_t)(n + 1 == r->writable_bytes ? n + 1 : n);
 }

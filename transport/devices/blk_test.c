@@ -10,8 +10,6 @@
 /* cmocka wants the two above first */
 #include <cmocka.h>
 
-#define UNKNOWN 11u /* discard, which is not offered */
-
 static const char *const both[] = { "backend=null size=1M",
 				    "backend=ram size=1M" };
 
@@ -170,9 +168,9 @@ static void serial_fills_what_room_there_is(void **state)
 
 static void unknown_types_are_unsupported(void **state)
 {
-	static const uint32_t types[] = { 2,  3,  5,	       7,
-					  9,  10, UNKNOWN,     13,
-					  14, 26, 0x80000000u, UINT32_MAX };
+	static const uint32_t types[] = { 2,  3,	   5,	      7,
+					  9,  10,	   12,	      14,
+					  26, 0x80000000u, UINT32_MAX };
 	struct disk t;
 	unsigned int i;
 
@@ -275,44 +273,75 @@ static void configuration_says_what_the_disk_is(void **state)
 	unsigned int i;
 
 	(void)state;
-	disk_open(&t, "backend=null size=3G queues=2");
-	assert_int_equal(t.dev->config_size, 36);
+	disk_open(&t, "backend=ram size=3G queues=2");
+	assert_int_equal(t.dev->config_size, 60);
 	assert_int_equal(config(&t, 0, 8), 3ull << 21);
 	assert_int_equal(config(&t, 0, 4), 3ull << 21);
+	assert_int_equal(config(&t, 8, 4), BLK_RUN_BYTES);
 	assert_int_equal(config(&t, 12, 4), 254);
 	assert_int_equal(config(&t, 20, 4), 512);
+	/* A physical block is 8 logical ones, none of them displaced; best
+	 * moved 8 at a time; there is no better number. */
+	assert_int_equal(config(&t, 24, 1), 3);
+	assert_int_equal(config(&t, 25, 1), 0);
+	assert_int_equal(config(&t, 26, 2), 8);
+	assert_int_equal(config(&t, 28, 4), 0);
+	assert_int_equal(config(&t, 32, 1), 1);
 	assert_int_equal(config(&t, 34, 2), 2);
+	assert_int_equal(config(&t, 36, 4), 1 << 21);
+	assert_int_equal(config(&t, 40, 4), 16);
+	assert_int_equal(config(&t, 44, 4), 8);
+	assert_int_equal(config(&t, 48, 4), 1 << 21);
+	assert_int_equal(config(&t, 52, 4), 16);
+	assert_int_equal(config(&t, 56, 1), 1);
 	/* What is not offered, and what is not there, is 0. */
-	assert_int_equal(config(&t, 8, 4), 0);
 	assert_int_equal(config(&t, 16, 4), 0);
-	assert_int_equal(config(&t, 24, 8), 0);
-	assert_int_equal(config(&t, 32, 2), 0);
-	for (i = 36; i < 80; i++)
+	assert_int_equal(config(&t, 33, 1), 0);
+	assert_int_equal(config(&t, 57, 2), 0);
+	for (i = 60; i < 100; i++)
 		assert_int_equal(config(&t, i, 8), 0);
-	assert_int_equal(config(&t, 34, 8), 2);
 	assert_int_equal(config(&t, UINT32_MAX, 8), 0);
-	/* Nothing is writable. */
+	disk_end(&t);
+}
+
+static void nothing_but_writeback_is_writable(void **state)
+{
+	struct disk t;
+	unsigned int i;
+
+	(void)state;
+	disk_open(&t, "backend=null size=3G queues=2");
+	for (i = 0; i < 64; i++)
+		if (i != 32)
+			virtio_config_write(&t.v, i, 1, 0xff);
+	virtio_config_write(&t.v, 32, 2, 0);
 	virtio_config_write(&t.v, 0, 8, 1);
-	virtio_config_write(&t.v, 32, 1, 1);
+	assert_int_equal(t.v.stats.bad_writes, 65);
 	assert_int_equal(config(&t, 0, 8), 3ull << 21);
-	assert_int_equal(config(&t, 32, 1), 0);
-	assert_int_equal(t.v.stats.bad_writes, 2);
+	assert_int_equal(config(&t, 32, 2), 1);
+	virtio_config_write(&t.v, 32, 1, 0);
+	assert_int_equal(config(&t, 32, 2), 0);
+	virtio_config_write(&t.v, 32, 1, 1);
+	assert_int_equal(config(&t, 32, 2), 1);
+	assert_int_equal(t.v.stats.bad_writes, 65);
 	disk_end(&t);
 }
 
 /* rule 114 */
 static void features_follow_the_options(void **state)
 {
-	const uint64_t always =
-		BIT(BLK_F_SEG_MAX) | BIT(BLK_F_BLK_SIZE) | BIT(BLK_F_FLUSH);
-	static const struct {
+	const uint64_t always = BIT(BLK_F_SIZE_MAX) | BIT(BLK_F_SEG_MAX) |
+				BIT(BLK_F_BLK_SIZE) | BIT(BLK_F_FLUSH) |
+				BIT(BLK_F_TOPOLOGY) | BIT(BLK_F_CONFIG_WCE);
+	const uint64_t changes = BIT(BLK_F_DISCARD) | BIT(BLK_F_WRITE_ZEROES);
+	const struct {
 		const char *words;
 		uint64_t more;
 	} table[] = {
-		{ "backend=null size=1M", 0 },
+		{ "backend=null size=1M", changes },
 		{ "backend=ram size=1M readonly=true", BIT(BLK_F_RO) },
-		{ "backend=ram size=1M readonly=false queues=1", 0 },
-		{ "backend=null size=1M queues=64", BIT(BLK_F_MQ) },
+		{ "backend=ram size=1M readonly=false queues=1", changes },
+		{ "backend=null size=1M queues=64", BIT(BLK_F_MQ) | changes },
 		{ "backend=null size=1M queues=2 readonly=true",
 		  BIT(BLK_F_MQ) | BIT(BLK_F_RO) },
 	};
@@ -422,6 +451,7 @@ int main(void)
 		cmocka_unit_test(data_is_whole_sectors),
 		cmocka_unit_test(request_for_nothing_succeeds_within_the_disk),
 		cmocka_unit_test(configuration_says_what_the_disk_is),
+		cmocka_unit_test(nothing_but_writeback_is_writable),
 		cmocka_unit_test(features_follow_the_options),
 		cmocka_unit_test(driver_that_takes_no_feature_is_served),
 		cmocka_unit_test(queues_of_a_disk_share_its_blocks),

@@ -12,6 +12,7 @@
 
 #include "transport/devices/blk.h"
 #include "transport/devices/blk_request.h"
+#include "transport/devices/uring.h"
 #include "transport/virtio/test_rig.h"
 #include "transport/virtio/virtio.h"
 
@@ -69,7 +70,9 @@ static inline void disk_begin(struct disk *t, struct virtio_device *dev,
 	virtio_set_master(&t->v, true);
 	virtio_write_features(&t->v, 0,
 			      (uint32_t)features | BIT(VIRTIO_F_INDIRECT_DESC));
-	virtio_write_features(&t->v, 1, 1);
+	virtio_write_features(&t->v, 1,
+			      BIT(VIRTIO_F_VERSION_1 - 32) |
+				      BIT(VIRTIO_F_RING_RESET - 32));
 	for (q = 0; q < DISK_QUEUES && q < dev->nr_queues; q++) {
 		rig_ring(&t->rig, &t->ring[q], q, DISK_RING);
 		rig_tell(&t->ring[q], virtio_queue(&t->v, q));
@@ -159,10 +162,16 @@ static inline uint8_t disk_status(struct disk *t)
 	return *(uint8_t *)rig_at(&t->rig, DISK_STATUS);
 }
 
+/* Until nothing moves any more, neither here nor in the kernel. */
 static inline void disk_settle(struct disk *t)
 {
-	for (t->runs = 1; t->runs < 1000 && rig_turn(&t->v, 64); t->runs++)
-		;
+	for (t->runs = 1; t->runs < 1000; t->runs++) {
+		if (rig_turn(&t->v, 64))
+			continue;
+		if (!uring_under_way())
+			return;
+		uring_wait();
+	}
 }
 
 /* Offer the chain at descriptor 0, without running it. */
