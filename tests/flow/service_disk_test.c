@@ -94,7 +94,7 @@ static void operator_plugs_a_disk_and_reads_what_options_there_are(void **state)
 
 	(void)state;
 	assert_int_equal(service_ctl(out, sizeof(out), "info"), 0);
-	assert_non_null(strstr(out, "backend: null (reads as zeroes) or ram"));
+	assert_non_null(strstr(out, "backend: file, null (reads as zeroes) or"));
 	assert_int_equal(service_ctl(out, sizeof(out),
 				     "plug demo 00:01.0 blk backend=ram "
 				     "size=64M serial=d1 queues=2"),
@@ -169,7 +169,7 @@ static void guest_reads_over_rings_what_it_wrote(void **state)
 	assert_memory_equal(bytes, bytes + 1, 511);
 	assert_int_equal(bad_requests(), 0);
 	assert_int_equal(ask(&vm->g, READ, 2048, data), 1);
-	assert_int_equal(ask(&vm->g, 11, 0, data), 2);
+	assert_int_equal(ask(&vm->g, 14, 0, data), 2);
 	assert_int_equal(bad_requests(), 2);
 	vm_end(vm);
 }
