@@ -11,7 +11,7 @@
  *	flush                         sync
  *
  * The gate counts writes of each kind.  A plain one that finds direct ones
- * under way asks that no more of them come, for a moment: it will be submitted
+ * under way asks that no more of them come, for a while: it will be submitted
  * again before that is over, or not at all.
  *
  * gate    acquire when entered, release when left: not for data, which the
@@ -24,7 +24,7 @@
 
 #define GATE_DIRECT 1ull
 #define GATE_PLAIN  (1ull << 32)
-#define PATIENCE_US 10000
+#define PATIENCE_US 1000000
 
 enum step {
 	STEP_MOVE,
@@ -426,4 +426,7 @@ void blk_file_drain(struct blk_backend *b, unsigned int queue)
 
 	while (f->queue[queue].under_way)
 		uring_wait();
+	/* Who waits may be one of this queue, and about to be forgotten; if not
+	 * it will say so again. */
+	__atomic_store_n(&f->plain_until, 0, __ATOMIC_RELAXED);
 }
