@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A split queue whose driver writes anything anywhere: descriptors, avail
- * ring, indirect tables, with kicks and interrupts of memory in between.  The
- * driver has come to DRIVER_OK the ordinary way before that.  Behind the queue
- * is an rng, or a disk, which takes apart what it finds.
+ * A queue, split or packed, whose driver writes anything anywhere: descriptors,
+ * also those in flight, avail ring, events, indirect tables, with kicks, resets
+ * of the queue and interrupts of memory in between.  The driver has come to
+ * DRIVER_OK the ordinary way before that.  Behind the queue is an rng, or a
+ * disk, which takes apart what it finds.
  *
  * After each run: of what was lent, only bytes changed that some descriptor
  * made writable; what was used had been offered, in that order, and each only
- * once; messages left by the rules; and the run came to an end.  After all:
+ * once (used.h); messages left by the rules; and the run came to an end.  After all:
  * what was not lent, or lent for reading only, is untouched.
  */
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "tests/fuzz/check.h"
+#include "tests/fuzz/used.h"
 
 #define ROM_GPA	    (RIG_GPA + RIG_LENT)
 #define ROM_SIZE    0x1000u
@@ -31,7 +33,9 @@ struct world {
 	struct rig rig;
 	struct guest guest;
 	struct check_seen seen;
+	struct used_oracle used;
 	bool indirect;
+	uint64_t rings; /* what was handed out of guest memory before them */
 	int rom_fd;
 	uint8_t *rom; /* read-only for devices, right behind the RAM */
 	/* Before a run: the RAM, and what its descriptors name. */
@@ -62,23 +66,29 @@ static void lend_rom(void)
 
 static int make_rig(uint8_t how)
 {
-	static const struct device_option disk[] = { { "backend", "ram" },
-						     { "size", "4M" } };
+	static const struct device_option option[] = {
+		{ "packed", "true" }, { "in_order", "true" },
+		{ "hot_us", "0" },    { "notification_data", "true" },
+		{ "backend", "ram" }, { "size", "4M" },
+	};
 	const struct link_options opt = {
 		.scope = PCIRING_SCOPE_FUNCTION,
 		.remote = how & 16,
 	};
 
 	if (how & 32)
-		return rig_init_device(&w.rig, &opt, "blk", disk,
-				       ARRAY_SIZE(disk));
-	return rig_init_link(&w.rig, &opt);
+		return rig_init_device(&w.rig, &opt, "blk", option,
+				       ARRAY_SIZE(option));
+	return rig_init_device(&w.rig, &opt, "rng", option,
+			       ARRAY_SIZE(option) - 2);
 }
 
 static void set_up(uint8_t how)
 {
-	static const uint16_t sizes[] = { 0, 16, 4, 1 };
-	uint64_t features = GUEST_F_VERSION_1;
+	static const uint16_t split[] = { 0, 16, 4, 1 };
+	static const uint16_t packed[] = { 0, 23, 5, 1 };
+	const uint16_t *sizes = how & 64 ? packed : split;
+	uint64_t features = GUEST_F_VERSION_1 | GUEST_F_RING_RESET;
 
 	w.indirect = how & 1;
 	w.seen.eventfd_writes = 0;
@@ -96,6 +106,12 @@ static void set_up(uint8_t how)
 		features |= GUEST_F_INDIRECT;
 	if (how & 2)
 		features |= GUEST_F_EVENT_IDX;
+	if (how & 64)
+		features |= GUEST_F_PACKED | GUEST_F_NOTIFICATION_DATA;
+	if (how & 128)
+		features |= GUEST_F_IN_ORDER;
+	used_begin(&w.used, how & 128);
+	w.rings = w.guest.mem.used;
 	must(guest_start(&w.guest, features, sizes[how >> 2 & 3]) == 0);
 }
 
@@ -113,11 +129,16 @@ static bool meets(const struct range *a, const struct range *b)
 	return a->gpa < b->end && b->gpa < a->end;
 }
 
-static struct range rings(void)
+static uint64_t used_end(void)
 {
 	const struct guest_queue *q = &w.guest.queue[0];
 
-	return (struct range){ q->desc_gpa, q->used_gpa + 6 + 8ull * q->size };
+	return q->used_gpa + (q->packed ? 4 : 6 + 8ull * q->size);
+}
+
+static struct range rings(void)
+{
+	return (struct range){ w.guest.queue[0].desc_gpa, used_end() };
 }
 
 /* The part of [gpa, gpa + len) that is RAM. */
@@ -152,6 +173,8 @@ static void note_table(const struct guest_desc *d)
 		struct guest_desc entry;
 
 		memcpy(&entry, guest_at(&w.guest, at), sizeof(entry));
+		if (w.guest.queue[0].packed)
+			entry.flags = entry.packed_flags;
 		note_desc(&entry);
 	}
 }
@@ -166,10 +189,14 @@ static bool note_descriptors(void)
 	w.nr_writable = 0;
 	w.nr_tables = 0;
 	for (unsigned int i = 0; i < q->size; i++) {
-		if (!(q->desc[i].flags & GUEST_DESC_INDIRECT))
-			note_desc(&q->desc[i]);
+		struct guest_desc d = q->desc[i];
+
+		if (q->packed)
+			d.flags = d.packed_flags;
+		if (!(d.flags & GUEST_DESC_INDIRECT))
+			note_desc(&d);
 		else if (w.indirect)
-			note_table(&q->desc[i]);
+			note_table(&d);
 	}
 	if (w.nr_writable == MAX_RANGES || w.nr_tables == MAX_TABLES)
 		return false;
@@ -192,10 +219,23 @@ static uint64_t skip_writable(uint64_t gpa)
 	return gpa;
 }
 
-static void check_writes(void)
+/* Behind what the device may write of the ring areas if @gpa is there. */
+static uint64_t skip_used_area(uint64_t gpa)
 {
 	const struct guest_queue *q = &w.guest.queue[0];
-	const uint64_t used_end = q->used_gpa + 6 + 8ull * q->size;
+	const uint64_t slot = (gpa - q->desc_gpa) / 16;
+
+	if (gpa >= q->used_gpa && gpa < used_end())
+		return used_end();
+	/* Id, length and flags: all of a slot but its address. */
+	if (q->packed && gpa >= q->desc_gpa && slot < q->size &&
+	    (w.used.head[slot] || w.used.lost) && gpa % 16 >= 8)
+		return q->desc_gpa + 16 * (slot + 1);
+	return gpa;
+}
+
+static void check_writes(void)
+{
 	uint64_t end;
 
 	for (uint64_t at = RIG_GPA; at < RIG_GPA + RIG_LENT; at = end) {
@@ -206,42 +246,29 @@ static void check_writes(void)
 		end = at + 1;
 		if (w.before[at - RIG_GPA] == w.rig.mem[at - RIG_GPA])
 			continue;
-		if (at >= q->used_gpa && at < used_end)
-			end = used_end;
-		else
+		end = skip_used_area(at);
+		if (end == at)
 			end = skip_writable(at);
 		must(end > at);
 	}
 }
 
-/* The devices answer in the order in which they were asked. */
-static void check_used(uint16_t from)
-{
-	const struct guest_queue *q = &w.guest.queue[0];
-	const uint16_t n = (uint16_t)(guest_used_idx(&w.guest, 0) - from);
-	const uint16_t offered = (uint16_t)(q->avail[1] - from);
-
-	must(n <= q->size && n <= offered);
-	for (uint16_t i = 0; i < n; i++) {
-		const unsigned int at = (uint16_t)(from + i) & (q->size - 1);
-		uint32_t id;
-
-		memcpy(&id, &q->used[2 + 4 * at], sizeof(id));
-		must(id < q->size && id == q->avail[2 + at]);
-	}
-}
-
 static void run(void)
 {
+	const struct guest_queue *q = &w.guest.queue[0];
 	const uint16_t from = guest_used_idx(&w.guest, 0);
 	const bool judge = note_descriptors();
 
 	memcpy(w.before, w.rig.mem, RIG_LENT);
 	must(rig_run(&w.rig, 4096));
 	check_messages(&w.rig, &w.seen);
-	if (!judge)
+	if (!judge) {
+		/* What was used was skipped, too. */
+		w.used.lost = w.used.lost || q->packed;
 		return;
-	check_used(from);
+	}
+	used_check(&w.used, q,
+		   (struct guest_desc *)&w.before[q->desc_gpa - RIG_GPA], from);
 	check_writes();
 }
 
@@ -260,7 +287,7 @@ static bool in_used_ring(uint64_t gpa)
 {
 	const struct guest_queue *q = &w.guest.queue[0];
 
-	return gpa >= q->used_gpa && gpa < q->used_gpa + 6 + 8ull * q->size;
+	return gpa >= q->used_gpa && gpa < used_end();
 }
 
 static void scribble(uint64_t gpa, const uint8_t *p, size_t n)
@@ -289,25 +316,81 @@ static struct guest_desc desc_of(const uint8_t *p)
 	return d;
 }
 
+/* The same in the places of a packed ring; its number is its buffer id. */
+static struct guest_desc packed_of(struct guest_desc d, uint16_t i)
+{
+	const uint16_t flags = d.flags;
+
+	d.packed_flags = flags;
+	d.id = i;
+	return d;
+}
+
+/* One in flight is rewritten, too, but for whose turn it is. */
 static void put_desc(const uint8_t *p)
 {
-	const struct guest_desc d = desc_of(p + 1);
+	const struct guest_queue *q = &w.guest.queue[0];
+	const uint16_t i = p[0] % q->size;
+	struct guest_desc d = desc_of(p + 1);
 
-	guest_put_desc(&w.guest, 0, p[0] & (w.guest.queue[0].size - 1), &d);
+	if (q->packed) {
+		d = packed_of(d, i);
+		d.packed_flags |= q->desc[i].packed_flags &
+				  (GUEST_DESC_AVAIL | GUEST_DESC_USED);
+	}
+	guest_put_desc(&w.guest, 0, i, &d);
 }
 
 /* Into one of the places where descriptors look for a table. */
 static void put_entry(const uint8_t *p)
 {
-	const struct guest_desc d = desc_of(p + 1);
+	struct guest_desc d = desc_of(p + 1);
 	const uint64_t table = RIG_GPA + 0x20000 + (p[0] >> 3 & 3) * 0x100;
 
+	if (w.guest.queue[0].packed)
+		d = packed_of(d, 0);
 	scribble(table + 16 * (p[0] & 7), (const uint8_t *)&d, sizeof(d));
+}
+
+/* As many slots as have NEXT, or fewer, or more; if a batch is told of by an id
+ * then they all differ. */
+static void offer_slots(const uint8_t *p)
+{
+	const struct guest_queue *q = &w.guest.queue[0];
+	uint16_t n = 1, at = q->avail_slot;
+
+	while ((q->desc[at].packed_flags & GUEST_DESC_NEXT) && n < q->size) {
+		at = (uint16_t)((at + 1) % q->size);
+		n++;
+	}
+	if (p[1] & 2)
+		n = (uint16_t)(1 + p[0] % q->size);
+	for (uint16_t i = 0; i < n && w.used.in_order; i++) {
+		at = (uint16_t)((q->avail_slot + i) % q->size);
+		q->desc[at].id = at;
+	}
+	guest_offer_slots(&w.guest, 0, n);
+}
+
+/* The queue begins anew, in the same place. */
+static void reset_queue(void)
+{
+	const uint16_t size = w.guest.queue[0].size;
+
+	must(guest_queue_reset(&w.guest, 0) == 0);
+	w.guest.mem.used = w.rings;
+	must(guest_queue_alloc(&w.guest, 0, size) == 0);
+	must(guest_queue_tell(&w.guest, 0, 1) == 0);
+	guest_queue_enable(&w.guest, 0);
+	used_begin(&w.used, w.used.in_order);
 }
 
 static void offer(const uint8_t *p)
 {
-	guest_offer(&w.guest, 0, (uint16_t)(p[0] | (p[1] & 1) << 8));
+	if (w.guest.queue[0].packed)
+		offer_slots(p);
+	else
+		guest_offer(&w.guest, 0, (uint16_t)(p[0] | (p[1] & 1) << 8));
 }
 
 static void step(const uint8_t p[8])
@@ -334,6 +417,10 @@ static void step(const uint8_t p[8])
 		guest_command(&w.guest, true, p[1] & 3);
 		break;
 	case 5:
+		if (p[1] & 0x80) {
+			reset_queue();
+			break;
+		}
 		guest_msix_control(&w.guest, p[1] & 3, p[1] & 4);
 		break;
 	case 6:
