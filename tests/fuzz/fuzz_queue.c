@@ -7,9 +7,9 @@
  * disk, which takes apart what it finds.
  *
  * After each run: of what was lent, only bytes changed that some descriptor
- * made writable; what was used had been offered, in that order, and each only
- * once (used.h); messages left by the rules; and the run came to an end.  After all:
- * what was not lent, or lent for reading only, is untouched.
+ * made writable; what was used had been offered, and each only once (used.h);
+ * messages left by the rules; and the run came to an end.  After all: what was
+ * not lent, or lent for reading only, is untouched.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -110,7 +110,7 @@ static void set_up(uint8_t how)
 		features |= GUEST_F_PACKED | GUEST_F_NOTIFICATION_DATA;
 	if (how & 128)
 		features |= GUEST_F_IN_ORDER;
-	used_begin(&w.used, how & 128);
+	used_begin(&w.used, how & 128, how & 32);
 	w.rings = w.guest.mem.used;
 	must(guest_start(&w.guest, features, sizes[how >> 2 & 3]) == 0);
 }
@@ -365,7 +365,8 @@ static void offer_slots(const uint8_t *p)
 	}
 	if (p[1] & 2)
 		n = (uint16_t)(1 + p[0] % q->size);
-	for (uint16_t i = 0; i < n && w.used.in_order; i++) {
+	for (uint16_t i = 0; i < n && (w.used.in_order || w.used.any_order);
+	     i++) {
 		at = (uint16_t)((q->avail_slot + i) % q->size);
 		q->desc[at].id = at;
 	}
@@ -382,7 +383,7 @@ static void reset_queue(void)
 	must(guest_queue_alloc(&w.guest, 0, size) == 0);
 	must(guest_queue_tell(&w.guest, 0, 1) == 0);
 	guest_queue_enable(&w.guest, 0);
-	used_begin(&w.used, w.used.in_order);
+	used_begin(&w.used, w.used.in_order, w.used.any_order);
 }
 
 static void offer(const uint8_t *p)

@@ -9,9 +9,11 @@
 
 #include "tests/fuzz/must.h"
 
-void used_begin(struct used_oracle *u, bool in_order)
+void used_begin(struct used_oracle *u, bool in_order, bool any_order)
 {
-	*u = (struct used_oracle){ .in_order = in_order, .wrap = true };
+	*u = (struct used_oracle){ .in_order = in_order,
+				   .any_order = any_order && !in_order,
+				   .wrap = true };
 }
 
 /* ---- Split -------------------------------------------------------------------- */
@@ -48,6 +50,24 @@ static bool batches_reach(const struct guest_queue *q, uint16_t from,
 	return reached[n];
 }
 
+/* Each of @n elements has a chain of its own among the @offered ones. */
+static void check_any(const struct guest_queue *q, uint16_t from, uint16_t n,
+		      uint16_t offered)
+{
+	static unsigned int out[GUEST_QUEUE_SIZE];
+
+	memset(out, 0, sizeof(out));
+	for (uint16_t i = 0; i < offered; i++)
+		if (offered_at(q, (uint16_t)(from + i)) < q->size)
+			out[offered_at(q, (uint16_t)(from + i))]++;
+	for (uint16_t i = 0; i < n; i++) {
+		const uint32_t id = id_at(q, (uint16_t)(from + i));
+
+		must(id < q->size && out[id]);
+		out[id]--;
+	}
+}
+
 static void check_split(const struct used_oracle *u,
 			const struct guest_queue *q, uint16_t from)
 {
@@ -57,6 +77,10 @@ static void check_split(const struct used_oracle *u,
 	must(n <= q->size && n <= offered);
 	if (u->in_order) {
 		must(batches_reach(q, from, n));
+		return;
+	}
+	if (u->any_order) {
+		check_any(q, from, n, offered < q->size ? offered : q->size);
 		return;
 	}
 	for (uint16_t i = 0; i < n; i++) {
@@ -150,6 +174,52 @@ static void note_heads(struct used_oracle *u, const struct guest_queue *q,
 		if (!skip_chain(&ahead, q, before, &id))
 			return;
 		u->head[at] = true;
+		while (u->any_order && at != ahead.slot) {
+			u->head[at] = true;
+			at = (uint16_t)((at + 1) % q->size);
+		}
+	}
+}
+
+/* How many slots the chain that @before offers as @id has; it has none from now
+ * on. */
+static uint16_t slots_of(struct used_oracle *u, const struct guest_queue *q,
+			 const struct guest_desc *before, bool *gone,
+			 uint16_t wanted)
+{
+	struct used_oracle ahead = *u;
+	uint16_t at, id, n;
+
+	for (n = 0; n < q->size; n++) {
+		at = ahead.slot;
+		must(skip_chain(&ahead, q, before, &id));
+		if (id == wanted && !gone[at])
+			break;
+	}
+	must(n < q->size);
+	gone[at] = true;
+	return (uint16_t)((ahead.slot + q->size - at - 1) % q->size + 1);
+}
+
+/* Chains come back in any order, so that elements come to lie anywhere. */
+static void check_any_packed(struct used_oracle *u, const struct guest_queue *q,
+			     const struct guest_desc *before)
+{
+	static bool gone[GUEST_QUEUE_SIZE];
+	struct used_oracle first = *u;
+
+	memset(gone, 0, sizeof(gone));
+	for (unsigned int n = 0; n < q->size; n++) {
+		const uint16_t at = u->slot;
+		uint16_t slots;
+
+		if (is(&before[at], u->wrap, u->wrap))
+			u->lost = true;
+		if (u->lost || !is(&q->desc[at], u->wrap, u->wrap))
+			return;
+		slots = slots_of(&first, q, before, gone, q->desc[at].id);
+		while (slots--)
+			skip(u, q);
 	}
 }
 
@@ -157,9 +227,13 @@ static void check_packed(struct used_oracle *u, const struct guest_queue *q,
 			 const struct guest_desc *before)
 {
 	memset(u->head, 0, sizeof(u->head));
-	if (u->in_order && !ids_differ(q, before))
+	if ((u->in_order || u->any_order) && !ids_differ(q, before))
 		u->lost = true;
 	note_heads(u, q, before);
+	if (u->any_order) {
+		check_any_packed(u, q, before);
+		return;
+	}
 	for (unsigned int n = 0; n < q->size; n++) {
 		const uint16_t at = u->slot;
 
