@@ -21,9 +21,10 @@ AR      = ar
 # The one list of Debian packages: what a build needs, the demo, the tests.
 DEPS_BUILD := gcc libc6-dev make pkg-config libdpdk-dev libpciaccess-dev \
 	libcmocka-dev libjansson-dev liburing-dev
-DEPS_DEMO  := jq cpio util-linux debian-archive-keyring
+DEPS_DEMO  := jq cpio util-linux debian-archive-keyring e2fsprogs iproute2 \
+	syslinux mtools
 DEPS_TEST  := g++ clang clang-format clang-tidy libclang-rt-14-dev cppcheck \
-	shellcheck python3 gnuplot-nox spin groff-base
+	shellcheck python3 gnuplot-nox spin groff-base strace
 
 # Only what needs no compiler may run before the packages are there.
 ifneq ($(filter-out deps demo test soak clean help,$(or $(MAKECMDGOALS),all)),)

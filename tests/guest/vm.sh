@@ -13,12 +13,21 @@
 # The machine has an rng at each address of the array functions; a script that
 # wants more than one says so before start_service, and in device_of[ADDRESS] if
 # one is to be something else: JSON, such as "blk", "options": {"size": "1M"}.
+#
+# More that a script may say: guest_cpus; guest_start, what QEMU boots instead of
+# our kernel; guest_options, more options of QEMU; inside, a command that the
+# service and QEMU are run by.
 
 boot_timeout=${PCIRING_BOOT_TIMEOUT:-180}
 function_address=00:01.0
 functions=("$function_address")
 declare -A device_of=()
 machine=demo
+guest_cpus=1
+guest_start=()
+guest_options=(-no-reboot)
+inside=()
+plugged=
 vm_pids=()
 
 # The folder's name has to leave room for socket names: 107 bytes in all.
@@ -142,29 +151,44 @@ wait_line()
 	done
 }
 
-# start_service: pciringd with one machine that has the functions.
+# function_params ADDRESS: what function.create takes.
+function_params()
+{
+	local rng='"rng"'
+
+	echo '{"machine": "'"$machine"'", "address": "'"$1"'",'
+	echo ' "device": '"${device_of[$1]:-$rng}"'}'
+}
+
+# start_service: pciringd with one machine that has the functions.  They come by
+# configuration, or by the control socket if that was said with plugged=1.
 start_service()
 {
-	local address rng='"rng"'
+	local address
 
 	{
 		echo '[{"method": "machine.create",'
 		echo '  "params": {"name": "'"$machine"'"}}'
 		for address in "${functions[@]}"; do
+			[ -z "$plugged" ] || continue
 			echo ', {"method": "function.create", "params":'
-			echo '   {"machine": "'"$machine"'",'
-			echo '    "address": "'"$address"'",'
-			echo '    "device": '"${device_of[$address]:-$rng}"'}}'
+			echo "   $(function_params "$address")}"
 		done
 		echo ']'
 	} >"$work/config.json"
 	# shellcheck disable=SC2086 # words, for whoever wants to add options
-	start pciringd "$bin/pciringd" --dir "$work" \
+	start pciringd "${inside[@]}" "$bin/pciringd" --dir "$work" \
 		--config "$work/config.json" ${PCIRING_SERVICE_OPTIONS:-}
 	service=$started
 	wait_line "$service" "$work/pciringd.log" "pciringd: ready" 10 ||
 		fail_with pciringd "pciringd did not come up"
 	server[pciringd]=$service
+	[ -n "$plugged" ] || return 0
+	for address in "${functions[@]}"; do
+		"$bin/pciringctl" --dir "$work" call function.create \
+			"$(function_params "$address")" >"$work/ctl.log" 2>&1 ||
+			fail_with ctl "cannot plug ${device_of[$address]}"
+	done
 }
 
 # socket_of ADDRESS: where the proxy serves that function.
@@ -205,9 +229,12 @@ fail_with()
 declare -A shown=()
 
 # start_guest PARAMETERS DEVICE...: boot the guest; its console is guest.log.
+guest_console="console=ttyS0 quiet panic=-1"
 start_guest()
 {
-	local parameters=$1 cpu=max ram=share=on device devices=()
+	local cpu=max ram=share=on device devices=()
+	local from=(-kernel "$cache/guest/vmlinuz"
+		-initrd "$cache/guest/initramfs" -append "$guest_console $1")
 	shift
 
 	for device; do
@@ -217,15 +244,14 @@ start_guest()
 	[ "$accel" = kvm ] && cpu=host
 	[ "${PCIRING_HUGETLB:-}" = 1 ] && ram=share=on,hugetlb=on,prealloc=on
 	rm -f "$work/guest.log"
-	start qemu "$guest_dir/qemu" -machine q35,memory-backend=ram \
-		-accel "$accel" -cpu "$cpu" -m 512M -smp 1 \
+	[ ${#guest_start[@]} = 0 ] || from=("${guest_start[@]}")
+	start qemu "${inside[@]}" "$guest_dir/qemu" \
+		-machine q35,memory-backend=ram \
+		-accel "$accel" -cpu "$cpu" -m 512M -smp "$guest_cpus" \
 		-object "memory-backend-memfd,id=ram,size=512M,$ram" \
-		-nodefaults -no-user-config -no-reboot -display none \
-		-serial "file:$work/guest.log" \
-		-kernel "$cache/guest/vmlinuz" \
-		-initrd "$cache/guest/initramfs" \
-		-append "console=ttyS0 quiet panic=-1 $parameters" \
-		"${devices[@]}"
+		-nodefaults -no-user-config -display none \
+		-serial "file:$work/guest.log" "${guest_options[@]}" \
+		"${from[@]}" "${devices[@]}"
 	qemu=$started
 }
 
