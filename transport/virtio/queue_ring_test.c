@@ -184,7 +184,7 @@ static void offer_list(struct test *t, unsigned int n, uint16_t id)
 /* Serve the list of @n that was offered; what the driver finds then. */
 static void serve_list(struct test *t, unsigned int n, uint16_t id)
 {
-	struct rig_answer a;
+	struct rig_answer a = { 0 };
 	struct vq_chain c;
 	struct vq_span s;
 
@@ -296,7 +296,7 @@ static void vq_sees_nothing_of_a_list_before_its_first_slot(void **state)
 /* rules 105, 108: the number of slots was settled when it was taken */
 static void vq_skips_what_it_took_whatever_flags_become(void **state)
 {
-	struct rig_answer a;
+	struct rig_answer a = { 0 };
 	struct vq_chain c;
 	struct vq_span s;
 	struct test t;

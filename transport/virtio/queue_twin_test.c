@@ -101,7 +101,7 @@ static void write_table(struct side *s, const struct ask *a, unsigned int id)
 static void offer_to(struct side *s, const struct ask *a, unsigned int id)
 {
 	struct rig_ring *ring = &s->t.ring;
-	unsigned int place[BUFFERS];
+	unsigned int place[BUFFERS] = { 0 };
 
 	ring->id = (uint16_t)id;
 	for (unsigned int i = 0; i < a->slots; i++)
@@ -219,8 +219,8 @@ static void give_back(struct twins *w, unsigned int id)
 
 static void step_collect(struct twins *w)
 {
-	unsigned int n[2], id[2];
-	uint32_t len[2];
+	unsigned int n[2] = { 0 }, id[2] = { 0 };
+	uint32_t len[2] = { 0 };
 
 	while (next_answer(w, &w->split, &n[0], &id[0], &len[0])) {
 		assert_true(next_answer(w, &w->packed, &n[1], &id[1], &len[1]));
