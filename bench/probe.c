@@ -62,11 +62,14 @@ void probe_close(struct probe *p)
 	*p = (struct probe){ .wake = -1 };
 }
 
-static void trip(struct probe_shared *s, uint32_t word)
+/* False: a signal came, which may have ended the other side. */
+static bool trip(struct probe_shared *s, uint32_t word)
 {
 	atomic_store_explicit(&s->word, word + 1, memory_order_release);
 	while (atomic_load_explicit(&s->word, memory_order_acquire) != word + 2)
-		;
+		if (child_signal)
+			return false;
+	return true;
 }
 
 /* What reading the clock takes. */
@@ -94,11 +97,13 @@ uint64_t probe_ticks(struct probe *p)
 	if (write(p->wake, &one, sizeof(one)) != sizeof(one))
 		return 0;
 	/* The other side wakes up. */
-	trip(s, word);
+	if (!trip(s, word))
+		return 0;
 	for (unsigned int i = 0; i < PROBE_SAMPLES; i++) {
 		word += 2;
 		took[i] = bench_ticks();
-		trip(s, word);
+		if (!trip(s, word))
+			return 0;
 		took[i] = bench_ticks() - took[i];
 	}
 	bench_sort(took, PROBE_SAMPLES);

@@ -33,7 +33,8 @@ int probe_open(struct probe *p, int cpu);
 /* Fine for one that is zeroed. */
 void probe_close(struct probe *p);
 
-/* The median round trip, in ticks of the time stamp counter. */
+/* The median round trip, in ticks of the time stamp counter; 0 after
+ * a signal. */
 uint64_t probe_ticks(struct probe *p);
 
 #endif
