@@ -38,6 +38,7 @@ static const char usage[] =
 	"  plug MACHINE BDF DEVICE [KEY=VALUE]...\n"
 	"                                a new function\n"
 	"  unplug MACHINE BDF            remove it\n"
+	"  place MACHINE BDF QUEUE LOOP  have a queue (or all) run by a loop\n"
 	"  socket MACHINE BDF PATH       have the proxy serve it on a socket\n"
 	"  unsocket MACHINE BDF          stop that\n"
 	"  config                        what is there, as a configuration "
@@ -271,6 +272,32 @@ static int verb_unplug(const struct command *c)
 	return on_function(c, "function.destroy");
 }
 
+static bool whole_number(const char *text, int *out)
+{
+	int end = 0;
+
+	return sscanf(text, "%d%n", out, &end) == 1 && !text[end];
+}
+
+static int verb_place(const struct command *c)
+{
+	int queue = -1, loop;
+
+	if ((strcmp(c->argv[2], "all") && !whole_number(c->argv[2], &queue)) ||
+	    !whole_number(c->argv[3], &loop)) {
+		fputs("pciringctl: place takes the number of a queue, or all, "
+		      "and of a loop\n",
+		      stderr);
+		return EXIT_USAGE;
+	}
+	return show(c,
+		    ctl_call(&c->ctl, "function.place",
+			     json_pack("{ss ss si si}", "machine", c->argv[0],
+				       "address", c->argv[1], "queue", queue,
+				       "loop", loop)),
+		    print_nothing);
+}
+
 static int verb_socket(const struct command *c)
 {
 	return show(
@@ -332,7 +359,7 @@ static const struct verb {
 	{ "socket", 3, 3, verb_socket }, { "unsocket", 2, 2, verb_unsocket },
 	{ "config", 0, 0, verb_config }, { "connect", 1, 1, verb_connect },
 	{ "call", 1, 2, verb_call },	 { "irq", 1, 1, verb_irq },
-	{ "bus", 3, 3, verb_bus },
+	{ "bus", 3, 3, verb_bus },	 { "place", 4, 4, verb_place },
 };
 
 /* ---- The command line ---------------------------------------------------------------- */

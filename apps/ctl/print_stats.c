@@ -58,11 +58,13 @@ static void print_numbers(const char *what, const json_t *object)
 static void print_function(const json_t *f)
 {
 	static const struct column queues[] = {
-		{ "QUEUE", "index" },	    { "SIZE", "size" },
-		{ "ENABLED", "enabled" },   { "BROKEN", "broken" },
-		{ "KICKS", "kicks" },	    { "CHAINS", "chains" },
-		{ "READ", "bytes_read" },   { "WRITTEN", "bytes_written" },
-		{ "RAISED", "interrupts" }, { "SUPPRESSED", "suppressed" },
+		{ "QUEUE", "index" },	      { "SIZE", "size" },
+		{ "ENABLED", "enabled" },     { "BROKEN", "broken" },
+		{ "KICKS", "kicks" },	      { "CHAINS", "chains" },
+		{ "READ", "bytes_read" },     { "WRITTEN", "bytes_written" },
+		{ "RAISED", "interrupts" },   { "SUPPRESSED", "suppressed" },
+		{ "COALESCED", "coalesced" }, { "LOOKS", "looks" },
+		{ "BAD", "bad_requests" },
 	};
 	const char *address = json_string_value(json_object_get(f, "address"));
 	const char *device = json_string_value(json_object_get(f, "device"));

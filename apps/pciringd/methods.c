@@ -63,12 +63,13 @@ static json_t *loop_list(const struct service *s)
 			       : json_integer(loop_idle_us(s->loop[i]));
 		json_array_append_new(
 			list,
-			json_pack("{si si so sI sI sI}", "loop", (int)i,
+			json_pack("{si si so sI sI sI sI}", "loop", (int)i,
 				  "machines", (int)loop_machines(s->loop[i]),
 				  "idle_us", idle, "turns",
 				  (json_int_t)stats.turns, "turns_with_work",
 				  (json_int_t)stats.turns_with_work, "sleeps",
-				  (json_int_t)stats.sleeps));
+				  (json_int_t)stats.sleeps, "uring_enters",
+				  (json_int_t)stats.uring_enters));
 	}
 	return list;
 }
@@ -193,6 +194,16 @@ static json_t *function_destroy(void *ctx, json_t *params,
 					     get_string(params, "address"), e));
 }
 
+static json_t *function_place_method(void *ctx, json_t *params,
+				     struct service_error *e)
+{
+	return done(service_function_place(
+		ctx, get_string(params, "machine"),
+		get_string(params, "address"),
+		json_integer_value(json_object_get(params, "queue")),
+		json_integer_value(json_object_get(params, "loop")), e));
+}
+
 static json_t *socket_create(void *ctx, json_t *params, struct service_error *e)
 {
 	return done(service_socket_create(ctx, get_string(params, "machine"),
@@ -283,6 +294,14 @@ static const struct param function_create_params[] = {
 	{ .name = NULL },
 };
 
+static const struct param function_place_params[] = {
+	{ "machine", PARAM_STRING, true, "the machine's name" },
+	{ "address", PARAM_STRING, true, "the function: 00:01.0" },
+	{ "queue", PARAM_INTEGER, true, "its queue, or -1: all of them" },
+	{ "loop", PARAM_INTEGER, true, "the poll loop that is to run it" },
+	{ .name = NULL },
+};
+
 static const struct param socket_create_params[] = {
 	{ "machine", PARAM_STRING, true, "the machine's name" },
 	{ "address", PARAM_STRING, true, "the function: 00:01.0" },
@@ -323,6 +342,8 @@ const struct rpc_method service_methods[] = {
 	  function_create_params, function_create },
 	{ "function.destroy", "unplug and remove a function", false,
 	  function_params, function_destroy },
+	{ "function.place", "have a queue run by another poll loop", false,
+	  function_place_params, function_place_method },
 	{ "socket.create",
 	  "have the machine's vfio-user proxy serve a function on a socket",
 	  true, socket_create_params, socket_create },

@@ -151,6 +151,12 @@ int service_function_create(struct service *s, const char *machine,
 int service_function_destroy(struct service *s, const char *machine,
 			     const char *address, struct service_error *e);
 
+/* Queue @queue, or all if it is -1, is run by loop @loop from now on, which may
+ * be the machine's own.  -EINVAL, -ENOENT. */
+int service_function_place(struct service *s, const char *machine,
+			   const char *address, json_int_t queue,
+			   json_int_t loop, struct service_error *e);
+
 /* For service.c: @m is about to go, its machine has gone. */
 void service_functions_free(struct service_machine *m);
 

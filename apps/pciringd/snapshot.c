@@ -65,6 +65,23 @@ static void copy_intx(struct snapshot_intx *out, const struct function *f)
 	out->resamples = f->intx.resamples;
 }
 
+/* Another loop may be running it: each word is one moment's, not all of them
+ * the same. */
+static void copy_queue(struct snapshot_queue *out, const struct vq *vq)
+{
+	const uint64_t *from = (const uint64_t *)&vq->stats;
+	uint64_t *to = (uint64_t *)&out->stats;
+
+	for (unsigned int i = 0; i < sizeof(out->stats) / sizeof(*to); i++)
+		to[i] = count_read(&from[i]);
+	out->state.size = vq->s.size;
+	out->state.enabled = vq->s.enabled;
+	out->state.broken = __atomic_load_n(&vq->s.broken, __ATOMIC_RELAXED);
+	out->state.last_avail =
+		__atomic_load_n(&vq->s.last_avail, __ATOMIC_RELAXED);
+	out->state.used = __atomic_load_n(&vq->s.used, __ATOMIC_RELAXED);
+}
+
 static void copy_function(struct snapshot_function *out)
 {
 	const struct function *f = out->of->function;
@@ -81,8 +98,7 @@ static void copy_function(struct snapshot_function *out)
 	out->no_vector = f->vp.stats.no_vector;
 	copy_intx(&out->intx, f);
 	for (unsigned int q = 0; q < out->nr_queues; q++) {
-		out->queue[q].state = v->queue[q].s;
-		out->queue[q].stats = v->queue[q].stats;
+		copy_queue(&out->queue[q], &v->queue[q]);
 	}
 }
 

@@ -25,6 +25,9 @@ static json_t *queue_stats(unsigned int index, const struct snapshot_queue *q)
 	put(o, "bytes_written", q->stats.bytes_written);
 	put(o, "interrupts", q->stats.interrupts);
 	put(o, "suppressed", q->stats.suppressed);
+	put(o, "coalesced", q->stats.coalesced);
+	put(o, "looks", q->stats.looks);
+	put(o, "bad_requests", q->stats.bad_requests);
 	return o;
 }
 
