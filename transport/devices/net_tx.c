@@ -70,12 +70,13 @@ static bool flush_late(struct net *n, unsigned int i)
 static bool make_room(struct net *n, unsigned int i, unsigned int nr)
 {
 	struct net_frames *out = &n->pair[i]->tx.out;
+	unsigned int k;
 
 	if (likely(NET_FRAMES - out->end >= nr))
 		return true;
 	flush(n, i);
-	memmove(out->m, out->m + out->first,
-		net_frames_nr(out) * sizeof(out->m[0]));
+	for (k = out->first; k < out->end; k++)
+		out->m[k - out->first] = out->m[k];
 	out->end -= out->first;
 	out->first = 0;
 	return NET_FRAMES - out->end >= nr;
