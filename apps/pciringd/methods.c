@@ -290,7 +290,11 @@ static const struct param function_create_params[] = {
 	{ "address", PARAM_STRING, true, "where it is plugged: 00:01.0" },
 	{ "device", PARAM_STRING, true,
 	  "the device type; service.info lists them" },
-	{ "options", PARAM_OBJECT, false, "of the device, key to value" },
+	{ "options", PARAM_OBJECT, false,
+	  "key to value: of the device, or of any function (poll, hot_us, "
+	  "coalesce_us, coalesce_chains, queue_size, packed, in_order, "
+	  "event_idx, "
+	  "indirect, ring_reset, notification_data, notif_config_data)" },
 	{ .name = NULL },
 };
 
