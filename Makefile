@@ -151,6 +151,7 @@ demo: ## boot a stock guest in a stock QEMU on a pciring device
 	@+$(MAKE) -j$(shell nproc) all
 	@tests/guest/demo
 	@tests/guest/intx
+	@tests/guest/devices
 
 # Address layout randomisation of some kernels is too wild for gcc 12's TSan.
 calm := $(if $(findstring thread,$(SAN)),$(shell setarch -R true 2>/dev/null && \
@@ -171,8 +172,8 @@ test: ## everything: check, sanitizers, lint, fuzzers, guests in QEMU
 		'tests/setup/hugepages 32 make check SAN=address,undefined' \
 		'tests/setup/hugepages 32 make check SAN=thread' \
 		'make lint' 'make fuzz SECONDS=10' tests/model/run \
-		$(addprefix tests/guest/,demo intx blk hugepages kill-vmm \
-		cloud-hypervisor)
+		$(addprefix tests/guest/,demo intx blk devices silent \
+		hugepages kill-vmm cloud-hypervisor)
 
 lint: export LINT_CFLAGS = $(filter-out -Werror -f%,$(ALL_CFLAGS))
 lint: ## format, layers, headers, clang-tidy ... [CHECKS='format tidy']
