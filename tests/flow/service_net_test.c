@@ -362,7 +362,7 @@ static void arp(struct nic *n, uint8_t host_mac[6])
 
 	memset(f, 0xff, 6);
 	memcpy(f + 6, n->mac, 6);
-	memcpy(f + 12, "\x08\x06\x00\x01\x08\x00\x06\x04\x00\x01", 10);
+	memcpy(f + 12, (uint8_t[]){ 8, 6, 0, 1, 8, 0, 6, 4, 0, 1 }, 10);
 	memcpy(f + 22, n->mac, 6);
 	memcpy(f + 28, guest_ip, 4);
 	memcpy(f + 38, host_ip, 4);
@@ -397,7 +397,7 @@ static void ping(struct nic *n, const uint8_t host_mac[6], uint8_t seq)
 	memset(f, seq, sizeof(f));
 	memcpy(f, host_mac, 6);
 	memcpy(f + 6, n->mac, 6);
-	memcpy(f + 12, "\x08\x00\x45\x00", 4);
+	memcpy(f + 12, (uint8_t[]){ 8, 0, 0x45, 0 }, 4);
 	memcpy(f + 16,
 	       (uint8_t[]){ PING >> 8, PING & 0xff, 0, 0, 0, 0, 64, 1, 0, 0 },
 	       10);

@@ -89,27 +89,30 @@ static int no_memory(const struct net_port_ask *ask, uint32_t size, int err)
 		(unsigned int)((uint64_t)size * 2432 >> 20) + 1, ask->pairs);
 }
 
-static int make_pool(const struct net_port_ask *ask, uint32_t size, int socket,
-		     struct pool **out)
+/* NULL, and the error in @err. */
+static struct pool *make_pool(const struct net_port_ask *ask, uint32_t size,
+			      int socket, int *err)
 {
 	static unsigned int serial;
 	char name[RTE_MEMPOOL_NAMESIZE];
 	struct pool *p = calloc(1, sizeof(*p));
 
-	if (!p)
-		return no_memory(ask, size, ENOMEM);
+	if (!p) {
+		*err = no_memory(ask, size, ENOMEM);
+		return NULL;
+	}
 	snprintf(name, sizeof(name), "net_port_%u", serial++);
 	p->mbufs = rte_pktmbuf_pool_create(name, size, MBUFS_CACHE, 0,
 					   RTE_MBUF_DEFAULT_BUF_SIZE, socket);
 	if (!p->mbufs) {
+		*err = no_memory(ask, size, rte_errno);
 		free(p);
-		return no_memory(ask, size, rte_errno);
+		return NULL;
 	}
 	p->size = size;
 	p->next = pools;
 	pools = p;
-	*out = p;
-	return 0;
+	return p;
 }
 
 int net_pool_get(const struct net_port_ask *ask, int socket, const void *group,
@@ -117,16 +120,15 @@ int net_pool_get(const struct net_port_ask *ask, int socket, const void *group,
 {
 	const uint32_t size = MBUFS_A_PORT + MBUFS_A_PAIR * ask->pairs;
 	struct pool *p;
-	int err;
+	int err = 0;
 
 	for (p = pools; p; p = p->next)
 		if (group && p->group == group && !p->used && p->size >= size)
 			break;
-	if (!p) {
-		err = make_pool(ask, size, socket, &p);
-		if (err)
-			return err;
-	}
+	if (!p)
+		p = make_pool(ask, size, socket, &err);
+	if (!p)
+		return err;
 	p->group = group;
 	p->used = true;
 	*out = p->mbufs;
