@@ -10,7 +10,7 @@
 /* cmocka wants the two above first */
 #include <cmocka.h>
 
-#define CHANGES 200000
+#define CHANGES 60000
 
 static struct net_filter filter;
 static bool ended;
