@@ -360,6 +360,7 @@ int vq_chain_next(struct vq_chain *c, struct vq_span *span)
 	n = find_span(vq, c->addr, c->rest, c->write, &span->host);
 	if (!n)
 		return chain_break(c);
+	span->gpa = c->addr;
 	span->len = (uint32_t)n;
 	span->write = c->write;
 	c->addr += n;
@@ -369,6 +370,19 @@ int vq_chain_next(struct vq_chain *c, struct vq_span *span)
 	else
 		count_add(&vq->stats.bytes_read, n);
 	return 1;
+}
+
+uint64_t vq_span_again(struct vq *vq, uint64_t gpa, uint64_t len, bool write,
+		       void **host)
+{
+	uint64_t n;
+
+	if (!vq_live(vq))
+		return 0;
+	n = find_span(vq, gpa, len, write, host);
+	if (!n)
+		vq_break(vq);
+	return n;
 }
 
 /* ---- Used chains ---------------------------------------------------------- */

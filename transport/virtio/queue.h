@@ -70,6 +70,7 @@ struct vq_stats {
 };
 
 struct vq_span {
+	uint64_t gpa; /* where @host is for the guest */
 	void *host;
 	uint32_t len; /* > 0 */
 	bool write;   /* the device may write it, and only that */
@@ -77,8 +78,13 @@ struct vq_span {
 
 struct vq;
 
-/* A taken chain; valid until it is pushed or the queue stops.  A copy made
- * before the first vq_chain_next() walks it again. */
+/*
+ * A taken chain; valid until it is pushed or the queue stops.  A copy made
+ * before the first vq_chain_next() walks it again, but only until a chain that
+ * was taken later is pushed: in a packed ring that one's used descriptor lies
+ * where this one's descriptors were (virtio 1.2, 2.8.6).  Who lets chains
+ * overtake each other keeps spans' gpa and asks vq_span_again().
+ */
 struct vq_chain {
 	struct vq *vq;
 	uint16_t head;	/* split: its first descriptor; packed: its place */
@@ -167,6 +173,12 @@ bool vq_pop(struct vq *vq, struct vq_chain *chain);
 /* The chain's next span: 1 span, 0 end, -1 the queue broke here: let go of
  * the chain and of what was done with it. */
 int vq_chain_next(struct vq_chain *chain, struct vq_span *span);
+
+/* Find the @len bytes of a span, or of a part of it, once more after the
+ * memory map has changed: how many there are in one piece at *@host; 0: they
+ * are there no more, and the queue is broken. */
+uint64_t vq_span_again(struct vq *vq, uint64_t gpa, uint64_t len, bool write,
+		       void **host);
 
 /* The chain is used, @written bytes from the start of its writable part, of
  * which spans have been handed out.  Ignored unless the queue is live: then

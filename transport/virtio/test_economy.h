@@ -6,6 +6,12 @@
 #ifndef TRANSPORT_VIRTIO_TEST_ECONOMY_H
 #define TRANSPORT_VIRTIO_TEST_ECONOMY_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+/* cmocka wants the three above first */
+#include <cmocka.h>
+
 #include "transport/virtio/test_device.h"
 #include "transport/virtio/test_rig.h"
 
