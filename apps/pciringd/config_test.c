@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <unistd.h>
 
 #include "apps/pciringd/config.h"
 
@@ -224,6 +225,35 @@ static void what_was_written_back_makes_the_same_again(void **state)
 	service_fini(&b);
 }
 
+/* It is done before the EAL is up, and by whoever has the file. */
+static void trial_touches_nothing_of_the_host(void **state)
+{
+	static const char *const path[] = { "/tmp/pciring-trial-disk",
+					    "/tmp/pciring-trial-pty",
+					    "/tmp/pciring-trial-socket" };
+	static const char text[] =
+		"[{\"method\":\"machine.create\",\"params\":{"
+		"\"name\":\"m\"}},"
+		"{\"method\":\"function.create\",\"params\":{\"machine\":"
+		"\"m\",\"address\":\"00:01.0\",\"device\":\"blk\","
+		"\"options\":{\"backend\":\"file\",\"create\":true,"
+		"\"path\":\"/tmp/pciring-trial-disk\",\"size\":\"1M\"}}},"
+		"{\"method\":\"function.create\",\"params\":{\"machine\":"
+		"\"m\",\"address\":\"00:02.0\",\"device\":\"net\","
+		"\"options\":{\"port\":\"ethdev:net_tap7,iface=trial\"}}},"
+		"{\"method\":\"function.create\",\"params\":{\"machine\":"
+		"\"m\",\"address\":\"00:03.0\",\"device\":\"console\","
+		"\"options\":{\"port0\":\"pty:/tmp/pciring-trial-pty\","
+		"\"port1\":\"unix:/tmp/pciring-trial-socket\"}}}]";
+	char error[CONFIG_ERROR] = "";
+
+	(void)state;
+	assert_int_equal(config_check("f", text, strlen(text), 1, NULL, error),
+			 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(path); i++)
+		assert_int_equal(access(path[i], F_OK), -1);
+}
+
 static void missing_file_is_an_error_with_its_name(void **state)
 {
 	char error[CONFIG_ERROR];
@@ -246,6 +276,7 @@ int main(void)
 		cmocka_unit_test(two_functions_cannot_share_a_socket),
 		cmocka_unit_test(socket_path_must_fit_a_unix_socket),
 		cmocka_unit_test(what_was_written_back_makes_the_same_again),
+		cmocka_unit_test(trial_touches_nothing_of_the_host),
 		cmocka_unit_test(missing_file_is_an_error_with_its_name),
 	};
 

@@ -104,6 +104,8 @@ int service_machine_create(struct service *s, const char *name, int loop,
 	m->files.most = s->limits.bytes;
 	m->bus[0] = &m->bus0;
 	err = machine_create(name, &m->machine);
+	if (!err)
+		m->machine->trial = !s->loop;
 	if (err == -EINVAL) {
 		service_error_set(e, err, "name",
 				  "a name has 1 to %u characters of "

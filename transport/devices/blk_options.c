@@ -235,7 +235,7 @@ static int create(const struct device_option *opt, unsigned int nr_opt,
 	int err;
 
 	err = parse_options(&w, opt, nr_opt, error, room);
-	if (err)
+	if (err || !out)
 		return err;
 	w.wish.queues = w.p.queues;
 	w.wish.readonly = w.p.readonly;

@@ -201,7 +201,7 @@ static int create(const struct device_option *opt, unsigned int nr_opt,
 	int err;
 
 	err = parse_options(&spec, opt, nr_opt, error, room);
-	if (err)
+	if (err || !out)
 		return err;
 	for (i = 0; i < CONSOLE_MAX_PORTS; i++) {
 		p = &spec.port[i];

@@ -23,7 +23,8 @@ struct device_type {
 	const char *help;	    /* one line */
 	const char *const *options; /* "key: meaning", NULL-terminated */
 	/* -EINVAL and a sentence in @error that names the option and what it
-	 * should be; other -errno from the host. */
+	 * should be; other -errno from the host.  @out NULL: only look whether
+	 * the options make sense, and touch nothing of the host. */
 	int (*create)(const struct device_option *opt, unsigned int nr_opt,
 		      struct virtio_device **out, char *error, size_t room);
 };

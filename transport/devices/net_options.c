@@ -192,7 +192,9 @@ static int create(const struct device_option *opt, unsigned int nr_opt,
 	int err;
 
 	err = parse_options(&w, opt, nr_opt, error, room);
-	if (err)
+	if (!err && !out)
+		err = net_port_check(w.port, error, room);
+	if (err || !out)
 		return err;
 	err = net_port_open(w.port, w.p.pairs, &port, error, room);
 	if (err)

@@ -40,6 +40,27 @@ int net_port_refuse(const struct net_port_ask *ask, int err, const char *fmt,
 	return err;
 }
 
+static const struct kind *find_kind(const char *spec)
+{
+	const size_t n = strcspn(spec, ":");
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strncmp(kinds[i].name, spec, n) && !kinds[i].name[n])
+			return &kinds[i];
+	return NULL;
+}
+
+int net_port_check(const char *spec, char *error, size_t room)
+{
+	if (find_kind(spec))
+		return 0;
+	snprintf(error, room,
+		 "there is no port \"%s\"; it is null, null:SIZE, "
+		 "switch:NAME, ethdev:NAME or ethdev:NAME,ARGS",
+		 spec);
+	return -EINVAL;
+}
+
 int net_port_open(const char *spec, uint16_t pairs, struct net_port **out,
 		  char *error, size_t room)
 {
@@ -52,14 +73,9 @@ int net_port_open(const char *spec, uint16_t pairs, struct net_port **out,
 	};
 
 	assert(pairs && pairs <= NET_MAX_PAIRS);
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (!strncmp(kinds[i].name, spec, n) && !kinds[i].name[n])
-			return kinds[i].open(&ask, out);
-	return net_port_refuse(
-		&ask, -EINVAL,
-		"there is no port \"%s\"; it is null, null:SIZE, "
-		"switch:NAME, ethdev:NAME or ethdev:NAME,ARGS",
-		spec);
+	if (net_port_check(spec, error, room))
+		return -EINVAL;
+	return find_kind(spec)->open(&ask, out);
 }
 
 /* ---- Pools ----------------------------------------------------------------- */

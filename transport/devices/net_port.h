@@ -124,4 +124,7 @@ struct net_port_ops {
 int net_port_open(const char *spec, uint16_t pairs, struct net_port **out,
 		  char *error, size_t room);
 
+/* Any thread.  Is there a kind of port of that name?  -EINVAL and a sentence. */
+int net_port_check(const char *spec, char *error, size_t room);
+
 #endif

@@ -111,6 +111,8 @@ static int rng_create(const struct device_option *opt, unsigned int nr_opt,
 
 	if (device_refuse_unknown(&rng_type, opt, nr_opt, error, room))
 		return -EINVAL;
+	if (!out)
+		return 0;
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;

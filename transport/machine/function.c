@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "transport/devices/rng.h"
 #include "transport/machine/function_options.h"
 
 void function_activate(struct function *f)
@@ -112,6 +113,7 @@ static int create_device(struct function *f, const struct device_option *opt,
 			 char *error, size_t room)
 {
 	struct device_option *rest = calloc(nr_opt + 1u, sizeof(*rest));
+	const bool trial = f->machine->trial;
 	unsigned int nr_rest;
 	int err;
 
@@ -120,7 +122,10 @@ static int create_device(struct function *f, const struct device_option *opt,
 	err = function_options_parse(opt, nr_opt, options, rest, &nr_rest,
 				     error, room);
 	if (!err)
-		err = f->type->create(rest, nr_rest, &f->device, error, room);
+		err = f->type->create(rest, nr_rest, trial ? NULL : &f->device,
+				      error, room);
+	if (!err && trial)
+		err = rng_type.create(NULL, 0, &f->device, error, room);
 	free(rest);
 	return err;
 }

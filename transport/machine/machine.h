@@ -115,6 +115,9 @@ struct machine {
 	char name[MACHINE_NAME_MAX];
 	uint8_t uuid[16];
 	uint32_t epoch;
+	/* To try a configuration on: devices are stand-ins, nothing of the host
+	 * is touched.  Set before there are functions. */
+	bool trial;
 	struct bus mmio, pio;
 	struct pci_root root;
 	struct interrupts interrupts;
