@@ -72,7 +72,12 @@ static int start_eal(const struct process *p)
 	snprintf(lcores, sizeof(lcores), "0@%d", p->cpu);
 	snprintf(vdev, sizeof(vdev), "%s", p->vdev);
 	snprintf(prefix, sizeof(prefix), "pciring-bench-%d", (int)getpid());
-	return rte_eal_init(14, argv) < 0 ? -rte_errno : 0;
+	if (rte_eal_init(14, argv) < 0)
+		return -rte_errno;
+	/* With --no-shconf nothing is kept there, and a process that is ended
+	 * by a signal does not tidy up. */
+	(void)rmdir(rte_eal_get_runtime_dir());
+	return 0;
 }
 
 static int start_port(struct process *p)
