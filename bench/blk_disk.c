@@ -13,7 +13,9 @@
 #define STAGED	    1000u
 #define SLICE	    256u
 #define CHECK_EACH  64u
-#define PATIENCE_NS 5000000000ull
+#define LOOKS	    65536u /* between two looks at the clock */
+/* A write of a file may wait for all else that its file system writes. */
+#define PATIENCE_NS 30000000000ull
 #define UNTOUCHED   0xffu
 
 /* ---- Requests ---------------------------------------------------------- */
@@ -104,23 +106,55 @@ static int take(struct blk_flow *f, struct blk_disk *d,
 	return i;
 }
 
-static int wait_one(struct blk_flow *f, struct blk_disk *d,
-		    const struct blk_case *c)
+static int silent(const struct blk_disk *d, const char *what)
 {
-	uint64_t since = 0;
-	int i;
+	fprintf(stderr, "blk: %s, %s%s: %s in %llu s\n", d->backend,
+		d->packed ? "packed" : "split", d->indirect ? ", indirect" : "",
+		what, PATIENCE_NS / 1000000000);
+	return -EBADMSG;
+}
 
-	for (unsigned int k = 1; (i = take(f, d, c)) == -EAGAIN; k++) {
-		if (k % 65536)
+static int wait_until(const struct blk_disk *d, uint64_t end)
+{
+	for (unsigned int k = 1; !vring_used(&d->queue); k++) {
+		if (k % LOOKS)
 			continue;
 		if (child_signal)
 			return -EINTR;
-		if (!since)
-			since = bench_now();
-		if (bench_now() - since > PATIENCE_NS)
-			return broken("a disk does not answer");
+		if (bench_now() > end)
+			return vring_used(&d->queue) ? 0 : -ETIME;
 	}
-	return i;
+	return 0;
+}
+
+static int wait_used(struct blk_disk *d)
+{
+	int err = wait_until(d, bench_now() + PATIENCE_NS);
+
+	if (err != -ETIME)
+		return err;
+	err = vring_kick(&d->queue);
+	if (!err)
+		err = wait_until(d, bench_now() + PATIENCE_NS);
+	if (err && err != -ETIME)
+		return err;
+	return silent(d, err ? "no answer, nor after another kick"
+			     : "no answer, then one to another kick: one was "
+			       "lost");
+}
+
+static int wait_one(struct blk_flow *f, struct blk_disk *d,
+		    const struct blk_case *c)
+{
+	int i, err;
+
+	for (unsigned int k = 0; k < LOOKS; k++) {
+		i = take(f, d, c);
+		if (i != -EAGAIN)
+			return i;
+	}
+	err = wait_used(d);
+	return err ? err : take(f, d, c);
 }
 
 int blk_disk_fill(struct blk_flow *f, struct blk_disk *d)
@@ -179,16 +213,6 @@ int64_t blk_disk_flow(struct blk_flow *f, struct blk_disk *d,
 }
 
 /* ---- By stages --------------------------------------------------------- */
-
-static int wait_used(const struct blk_disk *d)
-{
-	const uint64_t begin = bench_now();
-
-	for (unsigned int k = 1; !vring_used(&d->queue); k++)
-		if (k % 65536 == 0 && bench_now() - begin > PATIENCE_NS)
-			return broken("a disk does not answer");
-	return 0;
-}
 
 int blk_disk_stages(struct blk_flow *f, struct blk_disk *d,
 		    const struct blk_case *c, double stage[NR_BLK_STAGES])

@@ -7,6 +7,9 @@
  * looking at data takes cache lines that a driver which only moves pages would
  * not touch.
  *
+ * A disk that does not answer is kicked once more before that is said: so a
+ * kick that was lost is told from a disk that is slow.
+ *
  * Errors   -EBADMSG after a line on stderr; -EINTR after a signal
  */
 #ifndef BENCH_BLK_DISK_H

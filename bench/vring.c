@@ -290,7 +290,7 @@ void vring_add(struct vring *v, unsigned int slot,
 		split_add(v, slot, piece);
 }
 
-int vring_show(struct vring *v)
+int vring_kick(struct vring *v)
 {
 	const struct pciring_access a = { .space = PCIRING_SPACE_MMIO,
 					  .address = v->doorbell,
@@ -300,14 +300,19 @@ int vring_show(struct vring *v)
 	struct pciring_access waits = a;
 	int err = -EPERM;
 
-	if (!(v->packed ? packed_show(v) : split_show(v)))
-		return 0;
 	v->kicks++;
 	if (v->postable)
 		err = pciring_post(v->link, 0, &a);
 	if (err == -EPERM || err == -EAGAIN)
 		err = pciring_access(v->link, 0, &waits);
 	return err;
+}
+
+int vring_show(struct vring *v)
+{
+	const bool wanted = v->packed ? packed_show(v) : split_show(v);
+
+	return wanted ? vring_kick(v) : 0;
 }
 
 bool vring_used(const struct vring *v)

@@ -70,6 +70,8 @@ void vring_add(struct vring *v, unsigned int slot,
 	       const struct vring_piece *piece);
 /* What was added is to be seen; kick if the device wants it.  -errno */
 int vring_show(struct vring *v);
+/* Whether it wants that or not. */
+int vring_kick(struct vring *v);
 /* Whether there is one to reap. */
 bool vring_used(const struct vring *v);
 /* One that the device has used: its slot; -EAGAIN: there is none;
