@@ -33,14 +33,6 @@
 #define WRAP  0x8000u
 #define PLACE 0x7fffu
 
-struct packed_desc {
-	uint64_t addr;
-	uint32_t len;
-	uint16_t id;
-	uint16_t flags;
-};
-static_assert(sizeof(struct packed_desc) == 16, "is the ring's entry");
-
 struct event {
 	uint16_t where;
 	uint16_t flags;
@@ -144,30 +136,6 @@ bool packed_pop(struct vq *vq, struct vq_chain *c)
 	vq->avail_seen =
 		(uint16_t)(vq->avail_seen > slots ? vq->avail_seen - slots : 0);
 	__builtin_prefetch(&ring[vq->s.last_avail & PLACE]);
-	return true;
-}
-
-bool packed_load(const struct vq_chain *c, struct vq_desc *d)
-{
-	const struct packed_desc *ring = c->vq->desc_host;
-	struct packed_desc copy;
-	unsigned int at = c->head + c->next;
-
-	if (c->next >= c->slots)
-		return false;
-	if (at >= c->vq->s.size)
-		at -= c->vq->s.size;
-	memcpy(&copy, &ring[at], sizeof(copy));
-	/* The compiler may not go back to guest memory for a field. */
-	__asm__ volatile("" ::: "memory");
-	*d = (struct vq_desc){
-		.addr = copy.addr,
-		.len = copy.len,
-		.flags = copy.flags & (DESC_WRITE | DESC_INDIRECT),
-		.next = (uint16_t)(c->next + 1),
-	};
-	if (d->next < c->slots)
-		d->flags |= DESC_NEXT;
 	return true;
 }
 

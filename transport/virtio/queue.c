@@ -3,8 +3,8 @@
  * How: three areas of guest memory, found once per memory map by vq_derive()
  * and touched through three host pointers.  While one is missing, all are
  * NULL and the queue is paused.  What is particular to a kind of ring is in
- * split.c and packed.c; the walk of a chain is here, since a descriptor means
- * the same in both.
+ * split.c and packed.c; the walk of a chain, which is much the same in both, is
+ * in chain.c.
  *
  * With IN_ORDER, chains that are pushed too early wait in a table, by the order
  * in which they were taken.  Of chains that follow each other and had nothing
@@ -44,6 +44,7 @@ static void forget_host(struct vq *vq)
 	vq->driver_host = NULL;
 	vq->device_host = NULL;
 	vq->near = (struct gpa_region){ .size = 0 };
+	vq->derived++;
 }
 
 static void begin(struct vq *vq)
@@ -193,196 +194,34 @@ void vq_derive(struct vq *vq, struct gpa_map *mem, bool running)
 	}
 	if (worst == PIECES)
 		vq_break(vq);
-	if (worst != FOUND)
+	if (worst != FOUND || !running)
 		return;
 	vq->desc_host = host[0];
 	vq->driver_host = host[1];
 	vq->device_host = host[2];
 }
 
-/* ---- Chains --------------------------------------------------------------- */
-
 bool vq_pop(struct vq *vq, struct vq_chain *c)
 {
 	if (!vq_live(vq))
 		return false;
-	*c = (struct vq_chain){ .vq = vq, .more = true };
 	if (!(vq->packed ? packed_pop(vq, c) : split_pop(vq, c)))
 		return false;
-	c->next = vq->packed ? 0 : c->head;
+	/* One by one: to clear all of it first takes longer than the rest. */
+	c->vq = vq;
 	c->seq = vq->seq++;
+	c->next = vq->packed ? 0 : c->head;
+	c->loaded = 0;
+	c->limit = vq->s.size;
+	c->more = true;
+	c->indirect = false;
+	c->seen_write = false;
+	c->write = false;
+	c->rest = 0;
+	c->bytes = 0;
+	c->writable = 0;
 	count_add(&vq->stats.chains, 1);
 	return true;
-}
-
-/*
- * How many descriptors one chain may have.  The direct ones cannot be more
- * than the queue has.  With an indirect table the text says the same, but
- * Linux drivers go beyond it on small queues (a packet of 19 pieces on a
- * queue of 16), and they stay below 1024: so that is allowed too.
- */
-static unsigned int chain_limit(const struct vq_chain *c)
-{
-	unsigned int size = c->vq->s.size;
-
-	return c->indirect && size < VQ_CHAIN_MAX ? VQ_CHAIN_MAX : size;
-}
-
-/* Where @gpa is likely to be: where the last one was. */
-static uint64_t find_span(struct vq *vq, uint64_t gpa, uint64_t len, bool write,
-			  void **host)
-{
-	const uint32_t need = write ? GPA_WRITE : GPA_READ;
-	const struct gpa_region *r = &vq->near;
-	uint64_t off = gpa - r->gpa;
-
-	if (likely(off < r->size && len <= r->size - off && r->host &&
-		   (r->flags & need))) {
-		*host = r->host + off;
-		return len;
-	}
-	r = gpa_find(vq->mem, gpa);
-	if (r)
-		vq->near = *r;
-	return gpa_span(vq->mem, gpa, len, write, host);
-}
-
-/* An indirect table may lie anywhere: even one entry may be in two pieces. */
-static bool load_indirect(struct vq_chain *c, struct vq_desc *d)
-{
-	uint64_t gpa = c->table + sizeof(*d) * c->next;
-	unsigned int done = 0;
-	uint64_t n;
-	void *host;
-
-	if (c->next >= c->entries)
-		return false;
-	while (done < sizeof(*d)) {
-		n = find_span(c->vq, gpa + done, sizeof(*d) - done, false,
-			      &host);
-		if (!n)
-			return false;
-		memcpy((uint8_t *)d + done, host, n);
-		done += (unsigned int)n;
-	}
-	__asm__ volatile("" ::: "memory");
-	if (!c->vq->packed)
-		return true;
-	/* virtio 1.2, 2.8.7: one after the other, and only WRITE means
-	 * anything. */
-	d->flags = d->next & DESC_WRITE;
-	d->next = (uint16_t)(c->next + 1);
-	if (d->next < c->entries)
-		d->flags |= DESC_NEXT;
-	return true;
-}
-
-static bool load_desc(struct vq_chain *c, struct vq_desc *d)
-{
-	if (c->loaded >= chain_limit(c))
-		return false;
-	c->loaded++;
-	if (c->indirect)
-		return load_indirect(c, d);
-	return c->vq->packed ? packed_load(c, d) : split_load(c, d);
-}
-
-/*
- * virtio 1.2, 2.7.5.3: the WRITE flag here means nothing.  Split rings may have
- * direct descriptors before it, packed ones (2.8.7) may not.
- */
-static bool enter_indirect(struct vq_chain *c, const struct vq_desc *d)
-{
-	if (!c->vq->indirect || c->indirect || (d->flags & DESC_NEXT))
-		return false;
-	if (c->vq->packed && c->slots > 1)
-		return false;
-	if (!d->len || d->len % sizeof(*d) || wraps(d->addr, d->len))
-		return false;
-	c->indirect = true;
-	c->loaded--; /* holds no data, and this happens once in a chain */
-	c->table = d->addr;
-	c->entries = d->len / (uint32_t)sizeof(*d);
-	c->next = 0;
-	return c->entries <= chain_limit(c);
-}
-
-/* A descriptor that holds data; virtio 1.2, 2.7.4.2: readable ones first. */
-static bool enter_data(struct vq_chain *c, const struct vq_desc *d)
-{
-	c->write = d->flags & DESC_WRITE;
-	if (c->seen_write && !c->write)
-		return false;
-	c->seen_write = c->write;
-	/* virtio 1.2, 2.7.5.2: at most 2^32 bytes, and used.len has 32 bits */
-	c->bytes += d->len;
-	if (c->bytes > 1ull << 32 || wraps(d->addr, d->len))
-		return false;
-	c->addr = d->addr;
-	c->rest = d->len;
-	c->more = d->flags & DESC_NEXT;
-	c->next = d->next;
-	return true;
-}
-
-static bool load_element(struct vq_chain *c)
-{
-	struct vq_desc d;
-
-	if (!load_desc(c, &d))
-		return false;
-	if (d.flags & DESC_INDIRECT)
-		return enter_indirect(c, &d);
-	return enter_data(c, &d);
-}
-
-static int chain_break(struct vq_chain *c)
-{
-	c->more = false;
-	c->rest = 0;
-	vq_break(c->vq);
-	return -1;
-}
-
-int vq_chain_next(struct vq_chain *c, struct vq_span *span)
-{
-	struct vq *vq = c->vq;
-	uint64_t n;
-
-	if (!vq_live(vq))
-		return -1;
-	while (!c->rest) {
-		if (!c->more)
-			return 0;
-		if (!load_element(c))
-			return chain_break(c);
-	}
-	n = find_span(vq, c->addr, c->rest, c->write, &span->host);
-	if (!n)
-		return chain_break(c);
-	span->gpa = c->addr;
-	span->len = (uint32_t)n;
-	span->write = c->write;
-	c->addr += n;
-	c->rest -= (uint32_t)n;
-	if (c->write)
-		c->writable += n;
-	else
-		count_add(&vq->stats.bytes_read, n);
-	return 1;
-}
-
-uint64_t vq_span_again(struct vq *vq, uint64_t gpa, uint64_t len, bool write,
-		       void **host)
-{
-	uint64_t n;
-
-	if (!vq_live(vq))
-		return 0;
-	n = find_span(vq, gpa, len, write, host);
-	if (!n)
-		vq_break(vq);
-	return n;
 }
 
 /* ---- Used chains ---------------------------------------------------------- */

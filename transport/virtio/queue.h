@@ -94,14 +94,17 @@ struct vq_chain {
 	/* iterator */
 	uint16_t next;	 /* descriptor to load next */
 	uint16_t loaded; /* elements so far, cuts loops */
+	uint16_t limit;	 /* of them */
 	bool more, indirect, seen_write;
 	bool write;
 	uint32_t entries; /* of the indirect table */
 	uint32_t rest;	  /* of an element that spans regions */
 	uint64_t addr;
-	uint64_t table;	   /* the indirect table */
-	uint64_t bytes;	   /* of all elements so far */
-	uint64_t writable; /* of the spans handed out to be written */
+	uint64_t table;	      /* the indirect table */
+	const uint8_t *entry; /* the same, if it is in one piece */
+	uint32_t derived;     /* when that was found */
+	uint64_t bytes;	      /* of all elements so far */
+	uint64_t writable;    /* of the spans handed out to be written */
 };
 
 /* A chain pushed before those that were taken before it (IN_ORDER). */
@@ -134,6 +137,8 @@ struct vq {
 	uint32_t undecided;	/* slots since vq_wants_interrupt() */
 	struct gpa_map *mem;	/* borrowed; NULL: no memory lent */
 	struct gpa_region near; /* where the last address was found */
+	uint32_t derived;	/* counts the maps: host pointers of another
+				 * one are stale */
 	struct vq_late *late;	/* owned */
 	struct vq_stats stats;
 };
@@ -163,7 +168,8 @@ void vq_derive(struct vq *vq, struct gpa_map *mem, bool running);
 /* May the queue be looked at? */
 static inline bool vq_live(const struct vq *vq)
 {
-	return vq->device_host && vq->running && !vq->s.broken;
+	/* Only then it is there: vq_derive(), vq_break(). */
+	return vq->device_host;
 }
 
 /* Take the next chain.  False: none there, paused or (now) broken.  Chains

@@ -19,13 +19,22 @@
 #define DESC_WRITE    2u
 #define DESC_INDIRECT 4u
 
-/* A descriptor as its address, length and flags; @next is the split ring's. */
-struct vq_desc {
+/* One of a split ring, or of its indirect table. */
+struct split_desc {
 	uint64_t addr;
 	uint32_t len;
 	uint16_t flags;
 	uint16_t next;
 };
+
+/* One of a packed ring. */
+struct packed_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t id;
+	uint16_t flags;
+};
+static_assert(sizeof(struct packed_desc) == 16, "is the ring's entry");
 
 /* One of the three areas: virtio 1.2, 2.7 and 2.8. */
 struct vq_area {
@@ -44,10 +53,6 @@ void packed_begin(struct vq *vq);
 /* Fill in head, id and slots.  False: there is none, or the queue broke. */
 bool split_pop(struct vq *vq, struct vq_chain *c);
 bool packed_pop(struct vq *vq, struct vq_chain *c);
-
-/* Load element @c->next of the ring itself; false: there is no such one. */
-bool split_load(const struct vq_chain *c, struct vq_desc *d);
-bool packed_load(const struct vq_chain *c, struct vq_desc *d);
 
 /* Write a used element at @at of the ring (as s.used). */
 void split_put(struct vq *vq, uint16_t at, uint16_t id, uint32_t len);

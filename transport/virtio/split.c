@@ -22,7 +22,7 @@
 #define AVAIL_NO_INTERRUPT 1u
 #define USED_NO_NOTIFY	   1u
 
-static_assert(sizeof(struct vq_desc) == 16, "is the table entry");
+static_assert(sizeof(struct split_desc) == 16, "is the table entry");
 
 struct used_elem {
 	uint32_t id;
@@ -91,7 +91,7 @@ static uint16_t load_entry(const struct vq *vq)
 /* The chain behind this one is on its way while this one is served. */
 static void prefetch_next(const struct vq *vq)
 {
-	const struct vq_desc *table = vq->desc_host;
+	const struct split_desc *table = vq->desc_host;
 	uint16_t head;
 
 	if (vq->avail_seen == vq->s.last_avail)
@@ -119,18 +119,6 @@ bool split_pop(struct vq *vq, struct vq_chain *c)
 	c->head = head;
 	c->id = head;
 	c->slots = 1;
-	return true;
-}
-
-bool split_load(const struct vq_chain *c, struct vq_desc *d)
-{
-	const struct vq_desc *table = c->vq->desc_host;
-
-	if (c->next >= c->vq->s.size)
-		return false;
-	memcpy(d, &table[c->next], sizeof(*d));
-	/* The compiler may not go back to guest memory for a field. */
-	__asm__ volatile("" ::: "memory");
 	return true;
 }
 
