@@ -160,6 +160,7 @@ static void ring_reset_without_the_feature_is_dropped(void **state)
 	virtio_queue_reset(&e.v, 1);
 	assert_int_equal(e.v.stats.bad_writes, 1);
 	assert_true(vq_live(&e.v.queue[1]));
+	end(&e);
 	start_with_ring_reset(&e);
 	virtio_queue_reset(&e.v, TEST_QUEUES);
 	assert_int_equal(e.v.stats.bad_writes, 1);
