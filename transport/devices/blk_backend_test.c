@@ -84,7 +84,7 @@ static const struct blk_backend_ops later_ops = {
 	.close = later_close,
 };
 
-static void later_open(struct disk *t, struct later *l)
+static void later_open_with(struct disk *t, struct later *l, uint64_t features)
 {
 	const struct blk_params p = { .queues = 2 };
 	struct virtio_device *dev;
@@ -98,7 +98,12 @@ static void later_open(struct disk *t, struct later *l)
 		},
 	};
 	assert_int_equal(blk_create(&p, &l->backend, &dev), 0);
-	disk_begin(t, dev, 0);
+	disk_begin(t, dev, features);
+}
+
+static void later_open(struct disk *t, struct later *l)
+{
+	later_open_with(t, l, 0);
 }
 
 /* Request @i of queue @q is a read of one sector: its data and status by
@@ -107,14 +112,16 @@ static void offer_read_on(struct disk *t, unsigned int q, unsigned int i)
 {
 	struct rig_ring *ring = &t->ring[q];
 	const uint64_t header = DISK_HEADER + 16 * i;
+	const unsigned int d = ring->packed ? rig_place(ring) : 4 * i;
 
 	store_le(rig_at(&t->rig, header), 4, BLK_T_IN);
 	store_le(rig_at(&t->rig, header + 8), 8, i);
-	rig_desc(ring, 4 * i, header, 16, RIG_NEXT, 4 * i + 1);
-	rig_desc(ring, 4 * i + 1, DISK_DATA + 512 * i, 512,
-		 RIG_NEXT | RIG_WRITE, 4 * i + 2);
-	rig_desc(ring, 4 * i + 2, DISK_STATUS + i, 1, RIG_WRITE, 0);
-	rig_offer(ring, 4 * i);
+	ring->id = (uint16_t)i;
+	rig_desc(ring, d, header, 16, RIG_NEXT, d + 1);
+	rig_desc(ring, d + 1, DISK_DATA + 512 * i, 512, RIG_NEXT | RIG_WRITE,
+		 d + 2);
+	rig_desc(ring, d + 2, DISK_STATUS + i, 1, RIG_WRITE, 0);
+	rig_offer(ring, d);
 	virtio_kick(&t->v, q);
 }
 
@@ -245,6 +252,7 @@ static void memory_changes_only_when_nothing_is_under_way(void **state)
 {
 	struct later l;
 	struct disk t;
+	uint64_t done;
 
 	(void)state;
 	later_open(&t, &l);
@@ -252,21 +260,143 @@ static void memory_changes_only_when_nothing_is_under_way(void **state)
 	disk_offer(&t);
 	disk_settle(&t);
 	assert_int_equal(l.nr, 1);
+	done = l.io[0]->bytes;
 	virtio_quiesce(&t.v);
 	assert_int_equal(l.nr, 0);
 	disk_settle(&t);
 	assert_int_equal(l.nr, 0);
 	virtio_set_memory(&t.v, &t.rig.map);
 	disk_settle(&t);
-	/* From its start again. */
+	/* With what is left of it. */
 	assert_int_equal(l.nr, 1);
-	assert_int_equal(l.io[0]->offset, 0);
+	assert_int_equal(l.io[0]->offset, done);
 	while (l.nr) {
 		end_transfer(&l, 0, 0);
 		disk_settle(&t);
 	}
 	assert_int_equal(disk_status(&t), BLK_S_OK);
 	assert_int_equal(disk_used(&t), 1);
+	disk_end(&t);
+}
+
+/* All of it, and the ring with it; what was there is overwritten and freed. */
+static void move_memory(struct disk *t)
+{
+	uint8_t *old = t->rig.mem, *new = aligned_alloc(4096, RIG_SIZE);
+
+	virtio_quiesce(&t->v);
+	rig_unmap(&t->rig, RIG_GPA, RIG_SIZE);
+	memcpy(new, old, RIG_SIZE);
+	memset(old, 0xdd, RIG_SIZE);
+	free(old);
+	t->rig.mem = new;
+	rig_map(&t->rig, RIG_GPA, RIG_SIZE, new, GPA_READ | GPA_WRITE);
+	t->ring[0].desc = rig_at(&t->rig, t->ring[0].desc_gpa);
+	t->ring[0].avail = rig_at(&t->rig, t->ring[0].avail_gpa);
+	t->ring[0].used = rig_at(&t->rig, t->ring[0].used_gpa);
+	virtio_set_memory(&t->v, &t->rig.map);
+}
+
+/* What is at @gpa and behind it lies at @host now. */
+static void move_behind(struct disk *t, uint64_t gpa, uint8_t *host)
+{
+	const uint64_t before = gpa - RIG_GPA;
+
+	virtio_quiesce(&t->v);
+	rig_unmap(&t->rig, RIG_GPA, RIG_SIZE);
+	rig_map(&t->rig, RIG_GPA, before, t->rig.mem, GPA_READ | GPA_WRITE);
+	rig_map(&t->rig, gpa, RIG_SIZE - before, host, GPA_READ | GPA_WRITE);
+	virtio_set_memory(&t->v, &t->rig.map);
+}
+
+/* virtio 1.2, 2.8.6: the used descriptor of the second lies where those of the
+ * first were. */
+static void overtaken_request_goes_on_in_other_memory(void **state)
+{
+	const unsigned int first = 3, second = 5;
+	struct rig_answer a;
+	struct later l;
+	struct disk t;
+
+	(void)state;
+	later_open_with(&t, &l, BIT_ULL(VIRTIO_F_RING_PACKED));
+	offer_read(&t, first);
+	offer_read(&t, second);
+	disk_settle(&t);
+	assert_int_equal(l.nr, 2);
+	end_transfer(&l, 1, 0);
+	disk_settle(&t);
+	assert_true(rig_take(&t.ring[0], 3, &a));
+	assert_int_equal(a.id, second);
+	/* It waits for another try. */
+	end_transfer(&l, 0, -EAGAIN);
+	move_memory(&t);
+	disk_settle(&t);
+	assert_int_equal(l.nr, 1);
+	assert_int_equal(l.io[0]->offset, 512 * first);
+	end_transfer(&l, 0, 0);
+	disk_settle(&t);
+	assert_true(rig_take(&t.ring[0], 3, &a));
+	assert_int_equal(a.id, first);
+	assert_int_equal(a.len, 513);
+	assert_int_equal(status_of(&t, first), BLK_S_OK);
+	assert_true(disk_all(&t, 0x42, 512 * first, 512));
+	disk_end(&t);
+}
+
+/* What was one piece is now in two. */
+static void request_goes_on_in_more_pieces_of_memory(void **state)
+{
+	static uint8_t elsewhere[RIG_SIZE];
+	const unsigned int here = 0x1234;
+	struct later l;
+	struct disk t;
+
+	(void)state;
+	memset(elsewhere, 0, sizeof(elsewhere));
+	later_open(&t, &l);
+	describe_read(&t, 1);
+	disk_offer(&t);
+	disk_settle(&t);
+	assert_int_equal(l.io[0]->nr, 1);
+	end_transfer(&l, 0, -EAGAIN);
+	move_behind(&t, DISK_DATA + here, elsewhere);
+	disk_settle(&t);
+	assert_int_equal(l.nr, 1);
+	assert_int_equal(l.io[0]->nr, 2);
+	end_transfer(&l, 0, 0);
+	disk_settle(&t);
+	assert_int_equal(disk_status(&t), BLK_S_OK);
+	assert_int_equal(disk_len(&t), DISK_BYTES + 1);
+	assert_true(disk_all(&t, 0x42, 0, here));
+	assert_true(disk_all(&t, 0, here, 64));
+	assert_int_equal(elsewhere[0], 0x42);
+	assert_int_equal(elsewhere[DISK_BYTES - here - 1], 0x42);
+	assert_int_equal(elsewhere[DISK_BYTES - here], 0);
+	disk_end(&t);
+}
+
+/* Nothing is written where memory was, and the queue says so. */
+static void request_whose_memory_is_gone_breaks_the_queue(void **state)
+{
+	struct later l;
+	struct disk t;
+
+	(void)state;
+	later_open(&t, &l);
+	describe_read(&t, 1);
+	disk_offer(&t);
+	disk_settle(&t);
+	end_transfer(&l, 0, -EAGAIN);
+	virtio_quiesce(&t.v);
+	rig_unmap(&t.rig, RIG_GPA, RIG_SIZE);
+	rig_map(&t.rig, RIG_GPA, DISK_DATA - RIG_GPA, t.rig.mem,
+		GPA_READ | GPA_WRITE);
+	virtio_set_memory(&t.v, &t.rig.map);
+	disk_settle(&t);
+	assert_int_equal(l.nr, 0);
+	assert_int_equal(disk_used(&t), 0);
+	assert_int_equal(virtio_queue(&t.v, 0)->stats.broken, 1);
 	disk_end(&t);
 }
 
@@ -384,6 +514,9 @@ int main(void)
 		cmocka_unit_test(big_request_is_several_transfers_in_order),
 		cmocka_unit_test(reset_waits_for_what_is_under_way),
 		cmocka_unit_test(memory_changes_only_when_nothing_is_under_way),
+		cmocka_unit_test(overtaken_request_goes_on_in_other_memory),
+		cmocka_unit_test(request_goes_on_in_more_pieces_of_memory),
+		cmocka_unit_test(request_whose_memory_is_gone_breaks_the_queue),
 		cmocka_unit_test(reset_of_a_queue_waits_for_what_is_its_own),
 		cmocka_unit_test(what_the_backend_puts_off_is_submitted_again),
 		cmocka_unit_test(ram_disk_costs_what_was_written),

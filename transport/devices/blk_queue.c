@@ -9,8 +9,7 @@
  * begun waits in front, so a request's transfers follow each other.
  *
  * Host pointers of those that wait are forgotten when memory is about to
- * change, and the request begins anew: to read, write or discard the same twice
- * is harmless.
+ * change, and found again when the request goes on.
  */
 #include "transport/devices/blk_queue.h"
 
@@ -284,6 +283,21 @@ static bool walk(struct blk_request *r, int64_t *left)
 	return false;
 }
 
+/* As walk(), after the memory map has changed. */
+static bool find_again(struct blk_request *r, int64_t *left)
+{
+	const enum blk_walked found = blk_request_find(r);
+
+	*left -= (int64_t)(r->nr - r->at) * BLK_SPAN_BYTES;
+	if (found == BLK_WELL)
+		return true;
+	if (found == BLK_BAD)
+		finish(r, BLK_S_IOERR);
+	else
+		release(r->queue, r);
+	return false;
+}
+
 /* ---- Runs ----------------------------------------------------------------- */
 
 enum look {
@@ -308,7 +322,7 @@ static unsigned int gather(struct blk_queue *q, unsigned int most,
 			*look = LOOK_LATER;
 			break;
 		}
-		if (!vq_pop(vq, &r->start)) {
+		if (!vq_pop(vq, &r->chain)) {
 			release(q, r);
 			*look = LOOK_EMPTY;
 			break;
@@ -333,7 +347,7 @@ static bool run_waiting(struct blk_queue *q, unsigned int *budget,
 	while (q->waiting && *budget && *left > 0 && now) {
 		--*budget;
 		r = stop_waiting(q);
-		if (r->stage == BLK_TAKEN && !walk(r, left))
+		if (r->lost && !find_again(r, left))
 			continue;
 		now = r->stage == BLK_BEGUN ? transfer(r, left)
 					    : begin(r, left);
@@ -387,7 +401,7 @@ void blk_queue_quiesce(struct virtio_device *d, unsigned int i)
 	if (b->backend->ops->drain)
 		b->backend->ops->drain(b->backend, i);
 	for (r = b->queue[i].waiting; r; r = r->next)
-		r->stage = BLK_TAKEN;
+		r->lost = true;
 }
 
 void blk_queue_stop(struct virtio_device *d, unsigned int i)

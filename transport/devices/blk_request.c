@@ -7,6 +7,9 @@
  *
  * A transfer is some whole pieces and perhaps a part of one more: that one is
  * shortened in place, and what was cut off waits in r->rest.
+ *
+ * A piece's distance from the guest's address is the same wherever in the piece
+ * one looks, so it outlives that the piece is shortened from either end.
  */
 #include "transport/devices/blk_request.h"
 
@@ -25,6 +28,7 @@ struct blk_request *blk_request_new(struct blk_queue *queue)
 	r->queue = queue;
 	r->range = NULL;
 	r->iov = r->few;
+	r->shift = r->few_shift;
 	r->room = BLK_FEW_SPANS;
 	return r;
 }
@@ -37,17 +41,22 @@ void blk_request_free(struct blk_request *r)
 	free(r);
 }
 
+/* One allocation: the pieces, then their shifts. */
 static bool make_room(struct blk_request *r)
 {
-	struct iovec *old = r->iov == r->few ? NULL : r->iov;
 	const unsigned int room = 4 * r->room;
-	struct iovec *iov = realloc(old, room * sizeof(*iov));
+	struct iovec *iov = malloc(room * (sizeof(*iov) + sizeof(*r->shift)));
+	uint64_t *shift;
 
 	if (!iov)
 		return false;
-	if (!old)
-		memcpy(iov, r->few, sizeof(r->few));
+	shift = (uint64_t *)(iov + room);
+	memcpy(iov, r->iov, r->room * sizeof(*iov));
+	memcpy(shift, r->shift, r->room * sizeof(*shift));
+	if (r->iov != r->few)
+		free(r->iov);
 	r->iov = iov;
+	r->shift = shift;
 	r->room = room;
 	return true;
 }
@@ -58,8 +67,9 @@ static void keep(struct blk_request *r, const struct vq_span *s)
 		r->no_memory = true;
 		return;
 	}
-	r->iov[r->nr++] =
+	r->iov[r->nr] =
 		(struct iovec){ .iov_base = s->host, .iov_len = s->len };
+	r->shift[r->nr++] = s->gpa - (uintptr_t)s->host;
 	if (s->write)
 		return;
 	r->readable = r->nr;
@@ -68,8 +78,7 @@ static void keep(struct blk_request *r, const struct vq_span *s)
 
 static void forget(struct blk_request *r)
 {
-	r->chain = r->start;
-	r->stage = BLK_TAKEN;
+	r->lost = false;
 	r->no_memory = false;
 	r->nr = 0;
 	r->readable = 0;
@@ -79,6 +88,7 @@ static void forget(struct blk_request *r)
 	r->type = BLK_T_IN;
 	r->data = 0;
 	r->done = 0;
+	r->at = 0;
 	r->rest.iov_len = 0;
 	r->nr_ranges = 0;
 }
@@ -96,6 +106,7 @@ enum blk_walked blk_request_walk(struct blk_request *r)
 		if (!span.write)
 			continue;
 		r->status = (uint8_t *)span.host + span.len - 1;
+		r->status_gpa = span.gpa + span.len - 1;
 		r->writable_bytes += span.len;
 	}
 	if (n < 0)
@@ -105,6 +116,61 @@ enum blk_walked blk_request_walk(struct blk_request *r)
 	r->stage = BLK_WALKED;
 	return BLK_WELL;
 }
+
+/* ---- Found again ---------------------------------------------------------- */
+
+/* Only the first @len bytes of piece @i are where they were found. */
+static bool split_piece(struct blk_request *r, unsigned int i, uint64_t len)
+{
+	const unsigned int behind = r->nr - i;
+
+	if (r->nr >= BLK_MAX_SPANS || (r->nr == r->room && !make_room(r)))
+		return false;
+	memmove(&r->iov[i + 1], &r->iov[i], behind * sizeof(r->iov[0]));
+	memmove(&r->shift[i + 1], &r->shift[i], behind * sizeof(r->shift[0]));
+	r->nr++;
+	r->readable += i < r->readable;
+	r->iov[i].iov_len = len;
+	r->iov[i + 1].iov_base = (uint8_t *)r->iov[i + 1].iov_base + len;
+	r->iov[i + 1].iov_len -= len;
+	return true;
+}
+
+static enum blk_walked find_piece(struct blk_request *r, unsigned int i)
+{
+	const uint64_t gpa = (uintptr_t)r->iov[i].iov_base + r->shift[i];
+	const uint64_t len = r->iov[i].iov_len;
+	uint64_t n;
+	void *host;
+
+	if (!len)
+		return BLK_WELL;
+	n = vq_span_again(r->chain.vq, gpa, len, i >= r->readable, &host);
+	if (!n)
+		return BLK_BROKE;
+	if (n < len && !split_piece(r, i, n))
+		return BLK_BAD;
+	r->iov[i].iov_base = host;
+	r->shift[i] = gpa - (uintptr_t)host;
+	return BLK_WELL;
+}
+
+enum blk_walked blk_request_find(struct blk_request *r)
+{
+	enum blk_walked found = BLK_WELL;
+	unsigned int i;
+	void *status;
+
+	if (!vq_span_again(r->chain.vq, r->status_gpa, 1, true, &status))
+		return BLK_BROKE;
+	r->status = status;
+	r->lost = false;
+	for (i = r->at; i < r->nr && found == BLK_WELL; i++)
+		found = find_piece(r, i);
+	return found;
+}
+
+/* ---- Transfers ------------------------------------------------------------ */
 
 /* Not for a few bytes: those share a line with what is fetched anyway. */
 static void prefetch_data(const struct iovec *v, bool write)
@@ -171,7 +237,6 @@ bool blk_request_decode(struct blk_request *r)
 	r->stage = BLK_BEGUN;
 	if (r->readable_bytes < HEADER_BYTES || r->no_memory)
 		return false;
-	r->at = 0;
 	take(r, header, HEADER_BYTES);
 	r->readable_bytes -= HEADER_BYTES;
 	r->type = (uint32_t)load_le(header, 4);

@@ -6,8 +6,9 @@
  * (2.7.4): the header may be in pieces, the status byte is the last of the
  * writable ones.  The chain is walked once, which touches descriptors only;
  * the header is read later, when the processor has had time to fetch it.  What
- * the walk found is kept as host memory, and has to be found anew when the
- * guest's memory map changes.
+ * the walk found is kept as host memory, which has to be found again after the
+ * guest's memory map has changed, by where it is for the guest: the chain itself
+ * may be gone, if another one overtook it (queue.h).
  *
  * A request is carried out in one or more transfers, each cut to what the
  * device can afford now.
@@ -54,7 +55,6 @@ struct blk_range {
 static_assert(sizeof(struct blk_range) == BLK_RANGE_BYTES, "as the driver's");
 
 enum blk_stage {
-	BLK_TAKEN,  /* the chain has to be walked (again) */
 	BLK_WALKED, /* the header has to be read */
 	BLK_BEGUN   /* io is of use */
 };
@@ -65,12 +65,14 @@ struct blk_request {
 	struct blk_request *next; /* in whatever list it is */
 	enum blk_stage stage;
 	/* of the walk */
+	bool lost; /* host memory has to be found again */
 	bool no_memory;
 	unsigned int nr;	 /* pieces: */
 	unsigned int readable;	 /* so many, and then the writable ones */
 	uint64_t readable_bytes; /* of them, so far without the header */
 	uint64_t writable_bytes; /* the status byte too */
 	uint8_t *status;
+	uint64_t status_gpa;
 	unsigned int spans; /* what the walk cost */
 	/* of the header */
 	uint32_t type;
@@ -83,9 +85,11 @@ struct blk_request {
 	unsigned int nr_ranges;
 	unsigned int room;
 	struct iovec *iov; /* owned, or few */
+	/* Of each piece: from host memory to the guest's addresses. */
+	uint64_t *shift; /* owned, or few_shift */
 	struct iovec few[BLK_FEW_SPANS];
+	uint64_t few_shift[BLK_FEW_SPANS];
 	struct vq_chain chain;
-	struct vq_chain start; /* as it was taken */
 };
 
 enum blk_walked {
@@ -98,8 +102,12 @@ enum blk_walked {
 struct blk_request *blk_request_new(struct blk_queue *queue);
 void blk_request_free(struct blk_request *r);
 
-/* Walk the chain, from r->start on; stage BLK_TAKEN. */
+/* Walk r->chain, which has just been taken. */
 enum blk_walked blk_request_walk(struct blk_request *r);
+
+/* Find the pieces that are not done again, and the status byte; r->lost no
+ * more.  BLK_BAD: there are too many pieces now, the status byte is there. */
+enum blk_walked blk_request_find(struct blk_request *r);
 
 /* Ask the processor for header, status and first data. */
 void blk_request_prefetch(const struct blk_request *r);

@@ -47,7 +47,17 @@ static inline void disk_nothing(void *transport)
 	(void)transport;
 }
 
-/* @dev goes to DRIVER_OK with these features and its first queues. */
+/* Never hot, as rig_options(), but with packed rings. */
+static inline const struct virtio_options *disk_options(void)
+{
+	static struct virtio_options cold = { .offer = VIRTIO_OFFER_DEFAULT };
+
+	virtio_set(&cold.offer, VIRTIO_F_RING_PACKED);
+	return &cold;
+}
+
+/* @dev goes to DRIVER_OK with these features and its first queues, whose rings
+ * are packed if the features say so. */
 static inline void disk_begin(struct disk *t, struct virtio_device *dev,
 			      uint64_t features)
 {
@@ -63,7 +73,7 @@ static inline void disk_begin(struct disk *t, struct virtio_device *dev,
 	memset(t, 0, sizeof(*t));
 	rig_init(&t->rig);
 	t->dev = dev;
-	err = virtio_init(&t->v, t->dev, rig_options(), &ops, t);
+	err = virtio_init(&t->v, t->dev, disk_options(), &ops, t);
 	assert(!err);
 	(void)err;
 	virtio_set_memory(&t->v, &t->rig.map);
@@ -71,10 +81,13 @@ static inline void disk_begin(struct disk *t, struct virtio_device *dev,
 	virtio_write_features(&t->v, 0,
 			      (uint32_t)features | BIT(VIRTIO_F_INDIRECT_DESC));
 	virtio_write_features(&t->v, 1,
-			      BIT(VIRTIO_F_VERSION_1 - 32) |
+			      (uint32_t)(features >> 32) |
+				      BIT(VIRTIO_F_VERSION_1 - 32) |
 				      BIT(VIRTIO_F_RING_RESET - 32));
 	for (q = 0; q < DISK_QUEUES && q < dev->nr_queues; q++) {
 		rig_ring(&t->rig, &t->ring[q], q, DISK_RING);
+		if (features & BIT_ULL(VIRTIO_F_RING_PACKED))
+			rig_pack(&t->ring[q]);
 		rig_tell(&t->ring[q], virtio_queue(&t->v, q));
 		virtio_queue_enable(&t->v, q);
 	}
