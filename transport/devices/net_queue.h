@@ -8,6 +8,8 @@
 #ifndef TRANSPORT_DEVICES_NET_QUEUE_H
 #define TRANSPORT_DEVICES_NET_QUEUE_H
 
+#include <rte_memcpy.h>
+
 #include "transport/devices/net.h"
 #include "transport/devices/net_offload.h"
 #include "transport/virtio/virtio.h"
@@ -96,6 +98,26 @@ struct net {
 	uint8_t command[NET_CTRL_BYTES];
 	struct net_pair *pair[NET_MAX_PAIRS]; /* owned: p.pairs of them */
 };
+
+/* Frames are mostly too short to be worth the call. */
+static inline void net_copy(void *to, const void *from, uint32_t len)
+{
+	uint8_t *t = to;
+	const uint8_t *f = from;
+
+	if (len > 128 || len < 16) {
+		memcpy(t, f, len);
+	} else if (len > 64) {
+		rte_mov64(t, f);
+		rte_mov64(t + len - 64, f + len - 64);
+	} else if (len > 32) {
+		rte_mov32(t, f);
+		rte_mov32(t + len - 32, f + len - 32);
+	} else {
+		rte_mov16(t, f);
+		rte_mov16(t + len - 16, f + len - 16);
+	}
+}
 
 static inline struct net *net_of(struct virtio_device *d)
 {

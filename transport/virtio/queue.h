@@ -180,6 +180,12 @@ bool vq_pop(struct vq *vq, struct vq_chain *chain);
  * the chain and of what was done with it. */
 int vq_chain_next(struct vq_chain *chain, struct vq_span *span);
 
+/* Was the last span handed out?  vq_chain_next() would say 0. */
+static inline bool vq_chain_ended(const struct vq_chain *chain)
+{
+	return !chain->more && !chain->rest;
+}
+
 /* Find the @len bytes of a span, or of a part of it, once more after the
  * memory map has changed: how many there are in one piece at *@host; 0: they
  * are there no more, and the queue is broken. */
