@@ -49,7 +49,7 @@ struct net_tx_queue {
 
 /* A chain that was taken for a frame. */
 struct net_buffer {
-	struct vq_chain start, chain;
+	struct vq_chain chain;
 	uint32_t room; /* of the spans so far */
 	bool whole;    /* there are no more */
 };

@@ -63,10 +63,16 @@ static void add_cut(struct net *n, struct net_rx_queue *r, struct rte_mbuf *m)
 	rte_pktmbuf_free(m);
 }
 
+/* What net_offload_rx() looks at: of most frames there is none of it. */
+#define TOLD                                                                   \
+	(RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_TX_L4_MASK |                 \
+	 RTE_MBUF_F_RX_LRO | RTE_MBUF_F_TX_TCP_SEG)
+
 static void admit(struct net *n, struct net_rx_queue *r, struct rte_mbuf *m,
 		  uint32_t can)
 {
-	struct net_hdr h;
+	enum net_rx what = NET_RX_GIVE;
+	struct net_hdr h = { .flags = 0 };
 
 	if (unlikely(m->data_len < RTE_ETHER_HDR_LEN)) {
 		drop(m, &r->count.rx_bad);
@@ -77,7 +83,9 @@ static void admit(struct net *n, struct net_rx_queue *r, struct rte_mbuf *m,
 		drop(m, &r->count.rx_filtered);
 		return;
 	}
-	switch (net_offload_rx(m, can, &h)) {
+	if (unlikely(m->ol_flags & TOLD))
+		what = net_offload_rx(m, can, &h);
+	switch (what) {
 	case NET_RX_GIVE:
 		if (unlikely(m->pkt_len > n->rx_most &&
 			     h.gso_type == NET_GSO_NONE))
@@ -156,9 +164,8 @@ static bool take_buffer(struct net_rx_queue *r, struct vq *vq)
 {
 	struct net_buffer *b = &r->buffer[r->nr_buffers];
 
-	if (!vq_pop(vq, &b->start))
+	if (!vq_pop(vq, &b->chain))
 		return false;
-	b->chain = b->start;
 	b->room = 0;
 	b->whole = false;
 	r->nr_buffers++;
@@ -209,8 +216,8 @@ static void keep_buffers(struct net_rx_queue *r)
 
 	r->nr_buffers -= r->assigned;
 	for (b = 0; b < r->nr_buffers; b++) {
-		r->buffer[b].start = r->buffer[r->assigned + b].start;
-		r->buffer[b].chain = r->buffer[b].start;
+		r->buffer[b].chain = r->buffer[r->assigned + b].chain;
+		vq_chain_rewind(&r->buffer[b].chain);
 		r->buffer[b].room = 0;
 		r->buffer[b].whole = false;
 	}
@@ -233,7 +240,7 @@ static const struct vq_span *scatter(const struct vq_span *s, uint32_t *off,
 			*off = 0;
 		}
 		part = RTE_MIN(len, s->len - *off);
-		memcpy((uint8_t *)s->host + *off, from, part);
+		net_copy((uint8_t *)s->host + *off, from, part);
 		*off += part;
 		from = (const uint8_t *)from + part;
 		len -= part;
@@ -242,17 +249,22 @@ static const struct vq_span *scatter(const struct vq_span *s, uint32_t *off,
 }
 
 /* The frame @m into its buffers. */
-static void fill(struct net_rx_queue *r, const struct net_fill *f,
-		 struct net_buffer *b, const struct vq_span *s,
-		 const struct rte_mbuf *m, struct net_hdr *h)
+static void fill(const struct net_fill *f, const struct net_buffer *b,
+		 const struct vq_span *s, const struct rte_mbuf *m,
+		 struct net_hdr *h)
 {
 	uint32_t left = (uint32_t)sizeof(*h) + m->pkt_len;
 	uint32_t off = 0, part;
 	unsigned int i;
 
 	h->num_buffers = (uint16_t)f->buffers;
-	count_add(&r->count.rx_frames, 1);
-	count_add(&r->count.rx_bytes, m->pkt_len);
+	if (likely(f->spans == 1 && m->nb_segs == 1)) {
+		memcpy(s->host, h, sizeof(*h));
+		net_copy((uint8_t *)s->host + sizeof(*h),
+			 rte_pktmbuf_mtod(m, const void *), m->data_len);
+		vq_push(b->chain.vq, &b->chain, left);
+		return;
+	}
 	s = scatter(s, &off, h, sizeof(*h));
 	for (; m; m = m->next)
 		s = scatter(s, &off, rte_pktmbuf_mtod(m, const void *),
@@ -268,13 +280,17 @@ static void fill_all(struct net_rx_queue *r, unsigned int nr)
 	struct net_buffer *b = r->buffer;
 	const struct vq_span *s = r->span;
 	struct rte_mbuf **m = r->in.m + r->in.first;
+	uint64_t bytes = 0;
 	unsigned int k;
 
 	for (k = 0; k < nr; k++) {
-		fill(r, &r->fill[k], b, s, m[k], &r->hdr[r->in.first + k]);
+		bytes += m[k]->pkt_len;
+		fill(&r->fill[k], b, s, m[k], &r->hdr[r->in.first + k]);
 		b += r->fill[k].buffers;
 		s += r->fill[k].spans;
 	}
+	count_add(&r->count.rx_frames, nr);
+	count_add(&r->count.rx_bytes, bytes);
 	rte_pktmbuf_free_bulk(m, nr);
 	r->in.first += nr;
 }

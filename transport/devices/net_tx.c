@@ -88,17 +88,16 @@ static bool make_room(struct net *n, unsigned int i, unsigned int nr)
 /* One for each of @nr frames; the last freed come first, as they are near. */
 static void take_spare(struct net *n, struct net_tx_queue *t, unsigned int nr)
 {
-	if (t->nr_spare < nr && !rte_pktmbuf_alloc_bulk(n->port->pool,
-							t->spare + t->nr_spare,
-							nr - t->nr_spare))
+	if (t->nr_spare < nr &&
+	    !rte_pktmbuf_alloc_bulk(n->port->pool, t->spare + t->nr_spare,
+				    nr - t->nr_spare))
 		t->nr_spare = nr;
 }
 
 static struct rte_mbuf *take_mbuf(struct net *n, struct net_tx_queue *t)
 {
 	if (unlikely(!t->nr_spare)) {
-		if (rte_pktmbuf_alloc_bulk(n->port->pool, t->spare,
-					   NET_BURST))
+		if (rte_pktmbuf_alloc_bulk(n->port->pool, t->spare, NET_BURST))
 			return NULL;
 		t->nr_spare = NET_BURST;
 	}

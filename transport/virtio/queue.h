@@ -186,6 +186,20 @@ static inline bool vq_chain_ended(const struct vq_chain *chain)
 	return !chain->more && !chain->rest;
 }
 
+/* To be walked from its first span again, as a copy made at first would be. */
+static inline void vq_chain_rewind(struct vq_chain *chain)
+{
+	*chain = (struct vq_chain){
+		.vq = chain->vq,
+		.head = chain->head,
+		.id = chain->id,
+		.slots = chain->slots,
+		.seq = chain->seq,
+		.next = chain->vq->packed ? 0 : chain->head,
+		.more = true,
+	};
+}
+
 /* Find the @len bytes of a span, or of a part of it, once more after the
  * memory map has changed: how many there are in one piece at *@host; 0: they
  * are there no more, and the queue is broken. */
