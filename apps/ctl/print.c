@@ -52,10 +52,12 @@ void ctl_print_config(const json_t *list)
 
 static void print_loops(const json_t *loops)
 {
-	static const char *const heading[] = { "LOOP",	"MACHINES",  "IDLE",
-					       "TURNS", "WITH WORK", "SLEEPS" };
+	static const char *const heading[] = {
+		"LOOP",	  "MACHINES", "IDLE",	     "TURNS", "WITH WORK",
+		"SLEEPS", "IO_URING", "MOST CHAINS", "AWAY",  "RECALLS",
+	};
 	struct ctl_table t;
-	const json_t *idle;
+	const json_t *idle, *away;
 	json_t *loop;
 	size_t i;
 
@@ -78,6 +80,15 @@ static void print_loops(const json_t *loops)
 			      number(loop, "turns_with_work"));
 		ctl_table_add(&t, "%" JSON_INTEGER_FORMAT,
 			      number(loop, "sleeps"));
+		ctl_table_add(&t, "%" JSON_INTEGER_FORMAT,
+			      number(loop, "uring_enters"));
+		ctl_table_add(&t, "%" JSON_INTEGER_FORMAT,
+			      number(loop, "most_chains"));
+		away = json_object_get(loop, "queues_of_others");
+		ctl_table_add(&t, "%" JSON_INTEGER_FORMAT,
+			      number(away, "chains"));
+		ctl_table_add(&t, "%" JSON_INTEGER_FORMAT,
+			      number(away, "recalls"));
 	}
 	ctl_table_print(&t, "", stdout);
 }

@@ -167,14 +167,20 @@ static bool take_call(struct loop *loop)
 
 static bool turn(struct loop *loop)
 {
+	/* The worker's count goes on: what it adds to that is this turn's. */
+	uint64_t done = 0 - loop->worker.stats.chains;
 	bool did = false;
 
-	for (unsigned int i = 0; i < loop->nr_machines; i++)
+	for (unsigned int i = 0; i < loop->nr_machines; i++) {
 		did |= machine_turn(loop->machine[i]);
+		done += loop->machine[i]->turn_chains;
+	}
 	did |= worker_turn(&loop->worker) & JOB_DID;
 	/* Behind all that may have something for the kernel, once; what has
 	 * completed is for the next turn. */
 	did |= uring_turn();
+	done += loop->worker.stats.chains;
+	loop->stats.most_chains = RTE_MAX(loop->stats.most_chains, done);
 	loop->stats.turns++;
 	loop->stats.turns_with_work += did;
 	return did;

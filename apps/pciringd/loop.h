@@ -36,6 +36,7 @@ struct loop_stats {
 	uint64_t sleeps;
 	uint64_t calls;
 	uint64_t uring_enters; /* of the kernel, by io_uring */
+	uint64_t most_chains;  /* and looks in vain, in one turn */
 	struct worker_stats worker;
 };
 

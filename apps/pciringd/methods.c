@@ -63,13 +63,19 @@ static json_t *loop_list(const struct service *s)
 			       : json_integer(loop_idle_us(s->loop[i]));
 		json_array_append_new(
 			list,
-			json_pack("{si si so sI sI sI sI}", "loop", (int)i,
-				  "machines", (int)loop_machines(s->loop[i]),
-				  "idle_us", idle, "turns",
-				  (json_int_t)stats.turns, "turns_with_work",
+			json_pack("{si si so sI sI sI sI sI s{sI sI sI}}",
+				  "loop", (int)i, "machines",
+				  (int)loop_machines(s->loop[i]), "idle_us",
+				  idle, "turns", (json_int_t)stats.turns,
+				  "turns_with_work",
 				  (json_int_t)stats.turns_with_work, "sleeps",
 				  (json_int_t)stats.sleeps, "uring_enters",
-				  (json_int_t)stats.uring_enters));
+				  (json_int_t)stats.uring_enters, "most_chains",
+				  (json_int_t)stats.most_chains,
+				  "queues_of_others", "runs",
+				  (json_int_t)stats.worker.runs, "chains",
+				  (json_int_t)stats.worker.chains, "recalls",
+				  (json_int_t)stats.worker.recalls));
 	}
 	return list;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * How: a turn takes a bounded number of requests from the lanes that have any,
- * beginning where the turn before ended, then runs each function that was active when it
- * looked, once.  A function that still has work goes to the tail again, so a
- * flood on one queue costs the others one budget and no more.  Whoever sleeps
+ * beginning where the turn before ended, then runs each function that was
+ * active when it looked, once.  A function that still has work goes to the tail
+ * again, so a flood on one queue costs the others one budget and no more; when
+ * the budget of all is used up, those not reached are first in the next turn,
+ * and it is other machines' turn before that.  Whoever sleeps
  * on an interrupt ring is woken at the end, once for all that the turn sent
  * and for what calls between two turns sent.
  */
@@ -383,28 +385,43 @@ static void link_turned(struct link *l)
 	}
 }
 
-static bool functions_turn(struct machine *m)
+static struct function *take_active(struct machine *m)
 {
 	struct function *f = m->active_head;
-	struct function *next;
-	unsigned int what;
+
+	m->active_head = f->next_active;
+	if (!m->active_head)
+		m->active_tail = &m->active_head;
+	f->active = false;
+	return f;
+}
+
+/* Each once, as long as there is room; true if something was done, or had no
+ * room. */
+static bool functions_turn(struct machine *m)
+{
+	unsigned int room = MACHINE_TURN_ALL, mine, what, left;
+	struct function *f, *last;
 	bool did = false;
 	uint64_t now;
 
-	if (!f)
+	m->turn_chains = 0;
+	if (!m->active_head)
 		return false;
 	now = ticks_now();
-	m->active_head = NULL;
-	m->active_tail = &m->active_head;
-	for (; f; f = next) {
-		next = f->next_active;
-		f->active = false;
-		what = virtio_run(&f->vp.virtio, MACHINE_TURN_CHAINS, now);
+	last = container_of(m->active_tail, struct function, next_active);
+	do {
+		f = take_active(m);
+		mine = left = RTE_MIN(room, MACHINE_TURN_FUNCTION);
+		what = virtio_run_some(&f->vp.virtio, MACHINE_TURN_CHAINS,
+				       &left, now);
+		room -= mine - left;
 		if (what & VIRTIO_MORE)
 			function_activate(f);
-		did |= what & VIRTIO_DID;
-	}
-	return did;
+		did |= what & VIRTIO_DID || !left;
+	} while (f != last && room);
+	m->turn_chains = MACHINE_TURN_ALL - room;
+	return did || f != last;
 }
 
 bool machine_turn(struct machine *m)

@@ -15,7 +15,7 @@
  * owner is told once and detaches it, and until then nothing of it is served.
  *
  * Turn      machine_turn() takes requests from every lane (bounded), serves
- *           queues with work (bounded), retries interrupts that found no room.
+ *           queues with work (bounded each and together), retries interrupts that found no room.
  *           Its cost grows with links and with active functions only, of which
  *           one whose notify page is mapped always is one
  * Threads   "control": the control thread while no loop runs the machine;
@@ -37,10 +37,15 @@
 #define MACHINE_ECAM_BASE 0xe0000000ull /* bus 0, for clients by address */
 
 /* Requests of one lane, and of one link, in one turn; the link's last lane may
- * go beyond by its own share.  Chains of one queue. */
+ * go beyond by its own share. */
 #define MACHINE_TURN_REQUESTS 16
 #define MACHINE_TURN_LINK     128
+/* Chains of one queue, of one function and of all of them, in one turn; a look
+ * at a queue that has none counts as one.  Whoever had no time in this turn
+ * comes first in the next. */
 #define MACHINE_TURN_CHAINS   64
+#define MACHINE_TURN_FUNCTION 256
+#define MACHINE_TURN_ALL      512
 
 struct machine;
 struct link;
@@ -125,6 +130,7 @@ struct machine {
 	unsigned int nr_functions;
 	struct link *links;
 	struct function *active_head, **active_tail;
+	unsigned int turn_chains; /* and looks, of the last turn */
 	struct function *mapped;  /* those with a notify page */
 	struct letterbox letters; /* from other threads; its owner: home */
 	/* What may be posted (windows.c). */

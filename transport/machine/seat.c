@@ -31,9 +31,13 @@ static void tell_home(struct seat *s, unsigned int what)
 static unsigned int seat_run(struct job *j, uint64_t now)
 {
 	struct seat *s = container_of(j, struct seat, job);
+	const struct vq *vq = &virtio_of(s)->queue[s->q];
+	const uint16_t seq = vq->seq;
 	unsigned int what =
 		virtio_queue_run(virtio_of(s), s->q, MACHINE_TURN_CHAINS, now);
+	uint16_t took = (uint16_t)(vq->seq - seq);
 
+	j->at->stats.chains += RTE_MAX(took, 1);
 	tell_home(s, what);
 	return (what & VIRTIO_DID ? JOB_DID : 0) |
 	       (what & VIRTIO_MORE ? JOB_MORE : 0);

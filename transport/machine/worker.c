@@ -116,7 +116,7 @@ void worker_init(struct worker *w, void (*wake)(struct worker *w))
 
 unsigned int worker_turn(struct worker *w)
 {
-	unsigned int all = 0, got;
+	unsigned int all = 0, got, n = 0;
 	struct job *j;
 	uint64_t now;
 
@@ -129,6 +129,8 @@ unsigned int worker_turn(struct worker *w)
 	w->turn++;
 	/* Each once: who has more goes to the tail. */
 	while ((j = w->active) && j->turn != w->turn) {
+		if (n++ == WORKER_TURN_JOBS)
+			return all | JOB_DID | JOB_MORE;
 		deactivate(w, j);
 		j->turn = w->turn;
 		j->ran = true;

@@ -61,8 +61,12 @@ struct job {
 	struct job *next, **from; /* worker's: of those with more; or NULL */
 };
 
+/* Jobs of one turn; the others are first in the next. */
+#define WORKER_TURN_JOBS 8
+
 struct worker_stats {
 	uint64_t runs;
+	uint64_t chains;  /* and looks in vain, as jobs say */
 	uint64_t taken;	  /* jobs out of the inbox */
 	uint64_t recalls; /* of those, to let go of */
 };
@@ -78,8 +82,8 @@ struct worker {
 
 void worker_init(struct worker *w, void (*wake)(struct worker *w));
 
-/* Worker.  Each job with work, once.  JOB_DID if anything was done, JOB_MORE if
- * anything is left to do. */
+/* Worker.  Each job with work, once, WORKER_TURN_JOBS at most.  JOB_DID if
+ * anything was done or was not reached, JOB_MORE if anything is left to do. */
 unsigned int worker_turn(struct worker *w);
 
 /* Worker.  As job_ops.sleep, of all of them. */

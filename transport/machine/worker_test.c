@@ -155,6 +155,31 @@ static void recall_takes_more_with_it(void **state)
 	assert_int_equal(t.runs, 4);
 }
 
+static void turn_has_so_many_jobs_and_goes_on_with_the_others(void **state)
+{
+	struct test_job t[WORKER_TURN_JOBS + 2] = { { .runs = 0 } };
+	struct worker a;
+
+	(void)state;
+	worker_init(&a, wake);
+	for (unsigned int i = 0; i < ARRAY_SIZE(t); i++) {
+		t[i].more = 100;
+		job_init(&t[i].job, &ops);
+		job_release(&t[i].job, &a);
+		job_post(&t[i].job);
+	}
+	assert_int_equal(worker_turn(&a), JOB_DID | JOB_MORE);
+	assert_int_equal(t[WORKER_TURN_JOBS - 1].runs, 1);
+	assert_int_equal(t[WORKER_TURN_JOBS].runs, 0);
+	assert_int_equal(worker_turn(&a), JOB_DID | JOB_MORE);
+	for (unsigned int i = 0; i < ARRAY_SIZE(t); i++)
+		assert_int_equal(t[i].runs, i < WORKER_TURN_JOBS - 2 ? 2 : 1);
+	for (unsigned int i = 0; i < ARRAY_SIZE(t); i++) {
+		job_recall(&t[i].job);
+		job_await(&t[i].job, &a);
+	}
+}
+
 static unsigned int letters;
 
 static void read_letter(struct letter *l)
@@ -303,6 +328,8 @@ int main(void)
 			job_with_more_runs_each_turn_beside_the_others),
 		cmocka_unit_test(work_posted_while_held_is_for_the_next_worker),
 		cmocka_unit_test(recall_takes_more_with_it),
+		cmocka_unit_test(
+			turn_has_so_many_jobs_and_goes_on_with_the_others),
 		cmocka_unit_test(
 			letter_is_read_once_for_each_time_it_lay_there),
 		cmocka_unit_test(two_that_recall_from_each_other_lose_no_work),

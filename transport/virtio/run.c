@@ -15,6 +15,10 @@
  */
 #include "transport/virtio/virtio.h"
 
+#include <limits.h>
+
+#include <rte_common.h>
+
 /* Of a driver that never kicks nothing is heard while a loop sleeps. */
 #define UNHEARD_NS 100000u
 
@@ -199,44 +203,83 @@ void virtio_queue_set_away(struct virtio *v, unsigned int q, bool away)
 
 /* ---- All of home's -------------------------------------------------------- */
 
-static unsigned int run_word(struct virtio *v, unsigned int w,
-			     unsigned int budget, uint64_t now)
+/* What a run of all may come to, and where it got to. */
+struct share {
+	unsigned int budget; /* of one queue */
+	unsigned int *room;  /* of all */
+	uint64_t now;
+};
+
+/* What it costs: the chains that it takes, or one for a look in vain. */
+static unsigned int run_one(struct virtio *v, unsigned int q,
+			    const struct share *s)
 {
-	uint64_t todo = v->active[w];
+	const uint16_t seq = v->queue[q].seq;
+	unsigned int what, took;
+
+	what = virtio_queue_run(v, q, RTE_MIN(s->budget, *s->room), s->now);
+	took = (uint16_t)(v->queue[q].seq - seq);
+	took = RTE_MAX(took, 1u);
+	*s->room -= RTE_MIN(took, *s->room);
+	if (what & (VIRTIO_RAISE | VIRTIO_BROKE))
+		virtio_queue_news(v, q, what);
+	return what;
+}
+
+/* The queues of word @w and @mask; the rest keeps its bits. */
+static unsigned int run_word(struct virtio *v, unsigned int w, uint64_t mask,
+			     const struct share *s)
+{
+	uint64_t todo = v->active[w] & mask;
 	unsigned int did = 0, what, q;
 
-	v->active[w] = 0;
-	while (todo) {
+	while (todo && *s->room) {
 		q = 64 * w + (unsigned int)__builtin_ctzll(todo);
 		todo &= todo - 1;
+		v->active[w] &= ~BIT_ULL(q % 64);
 		/* Given away since. */
 		if (v->runner[q].away)
 			continue;
-		what = virtio_queue_run(v, q, budget, now);
-		if (what & (VIRTIO_RAISE | VIRTIO_BROKE))
-			virtio_queue_news(v, q, what);
+		what = run_one(v, q, s);
 		if (what & VIRTIO_MORE)
 			v->active[w] |= BIT_ULL(q % 64);
 		did |= what & VIRTIO_DID;
+		v->next_queue = (uint16_t)((q + 1) % v->nr_queues);
 	}
 	return did;
 }
 
-unsigned int virtio_run(struct virtio *v, unsigned int budget, uint64_t now)
+unsigned int virtio_run_some(struct virtio *v, unsigned int budget,
+			     unsigned int *room, uint64_t now)
 {
-	unsigned int what = 0;
-	unsigned int w;
+	const struct share s = { .budget = budget, .room = room, .now = now };
+	const unsigned int n = ACTIVE_WORDS(v->nr_queues);
+	const unsigned int first = v->next_queue;
+	const uint64_t behind = ~0ull << first % 64;
+	unsigned int what = 0, w;
+	uint64_t mask;
 
 	/* Whatever becomes active meanwhile is told by what this returns. */
 	v->work = true;
-	for (w = 0; w < ACTIVE_WORDS(v->nr_queues); w++)
-		if (v->active[w])
-			what |= run_word(v, w, budget, now);
-	for (w = 0; w < ACTIVE_WORDS(v->nr_queues); w++)
+	/* Once round: the first word's lower half comes last. */
+	for (unsigned int i = 0; i <= n && *room; i++) {
+		w = (first / 64 + i) % n;
+		mask = i == 0 ? behind : i == n ? ~behind : ~0ull;
+		if (v->active[w] & mask)
+			what |= run_word(v, w, mask, &s);
+	}
+	for (w = 0; w < n; w++)
 		if (v->active[w])
 			what |= VIRTIO_MORE;
 	v->work = what & VIRTIO_MORE;
 	return what;
+}
+
+unsigned int virtio_run(struct virtio *v, unsigned int budget, uint64_t now)
+{
+	unsigned int room = UINT_MAX;
+
+	return virtio_run_some(v, budget, &room, now);
 }
 
 static uint64_t sleep_word(struct virtio *v, unsigned int w)

@@ -284,6 +284,46 @@ static void wait_can_be_set_for_one_queue(void **state)
 	end(&e);
 }
 
+/* ---- What all may do together ---------------------------------------------- */
+
+static void run_goes_on_with_the_queue_that_had_no_room(void **state)
+{
+	struct economy e;
+	unsigned int room, turns = 0;
+
+	(void)state;
+	begin(&e, NULL);
+	for (unsigned int i = 0; i < 6; i++)
+		for (unsigned int q = 0; q < 2; q++)
+			offer(&e, q);
+	virtio_kick(&e.v, 0);
+	virtio_kick(&e.v, 1);
+	do {
+		room = 4;
+		assert_true(turns++ < 10);
+		virtio_run_some(&e.v, 2, &room, 100);
+		assert_int_equal(e.dev.served[0] + e.dev.served[1], 4 * turns);
+		assert_int_equal(room, 0);
+	} while (e.dev.served[0] + e.dev.served[1] < 12);
+	/* Room for the first alone: then the second comes first. */
+	for (unsigned int i = 0; i < 4; i++)
+		for (unsigned int q = 0; q < 2; q++)
+			offer(&e, q);
+	virtio_kick(&e.v, 0);
+	virtio_kick(&e.v, 1);
+	e.dev.served[0] = e.dev.served[1] = 0;
+	e.v.next_queue = 0;
+	room = 2;
+	assert_true(virtio_run_some(&e.v, 2, &room, 100) & VIRTIO_MORE);
+	assert_int_equal(e.dev.served[0], 2);
+	assert_int_equal(e.dev.served[1], 0);
+	room = 2;
+	virtio_run_some(&e.v, 2, &room, 100);
+	assert_int_equal(e.dev.served[1], 2);
+	assert_int_equal(e.dev.served[0], 2);
+	end(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +345,7 @@ int main(void)
 		cmocka_unit_test(interrupt_that_waits_is_not_lost_in_a_pause),
 		cmocka_unit_test(reset_forgets_an_interrupt_that_waits),
 		cmocka_unit_test(wait_can_be_set_for_one_queue),
+		cmocka_unit_test(run_goes_on_with_the_queue_that_had_no_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

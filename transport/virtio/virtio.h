@@ -104,6 +104,7 @@ struct virtio {
 	bool started;	     /* device->start was called */
 	bool work;	     /* ops->work was called */
 	uint16_t nr_queues;
+	uint16_t next_queue;	      /* where virtio_run_some() begins */
 	struct vq *queue;	      /* owned: nr_queues */
 	struct virtio_runner *runner; /* owned: nr_queues */
 	uint64_t *active;      /* owned: one bit per queue with work, home's */
@@ -199,6 +200,11 @@ void virtio_set_memory(struct virtio *v, struct gpa_map *mem);
 /* Serve queues with work, @budget chains each.  @now is ticks_now(), or of a
  * moment ago.  Returns VIRTIO_DID and VIRTIO_MORE. */
 unsigned int virtio_run(struct virtio *v, unsigned int budget, uint64_t now);
+/* The same, and at most *@room of all queues together, in turn: who had none
+ * of it is first next time.  A queue costs the chains it takes, or one if there
+ * are none; *@room is what is left. */
+unsigned int virtio_run_some(struct virtio *v, unsigned int budget,
+			     unsigned int *room, uint64_t now);
 
 /* Serve virtio_event(). */
 void virtio_run_event(struct virtio *v);
