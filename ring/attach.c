@@ -197,12 +197,15 @@ static size_t least_length(const struct msg_header *h)
 		[MSG_LINE_BIND] = sizeof(struct msg_line),
 		[MSG_LINE_CONTROL] = sizeof(struct msg_line),
 		[MSG_NOTIFY_PAGE] = sizeof(struct msg_function),
+		[MSG_KICK_BIND] = sizeof(struct msg_kick),
 	};
 
 	if (h->reply && !h->error && h->type == MSG_FUNCTION_INFO)
 		return sizeof(struct msg_function_info);
 	if (h->reply && !h->error && h->type == MSG_NOTIFY_PAGE)
 		return sizeof(struct msg_notify_page);
+	if (h->reply && !h->error && h->type == MSG_KICK_BIND)
+		return sizeof(struct msg_kick);
 	if (!h->reply && h->type < ARRAY_SIZE(request) && request[h->type])
 		return request[h->type];
 	/* A hello reply to a watcher has no geometry, an error no body. */

@@ -51,6 +51,11 @@ AT(pciring_notify_page, function, 20);
 AT(pciring_notify_page, bar, 22);
 AT(pciring_notify_page, flags, 24);
 IS(pciring_notify_page, 32);
+AT(pciring_doorbell, offset, 0);
+AT(pciring_doorbell, length, 8);
+AT(pciring_doorbell, function, 12);
+AT(pciring_doorbell, bar, 14);
+IS(pciring_doorbell, 16);
 
 AT(pciring_irq, address, 0);
 AT(pciring_irq, data, 8);

@@ -97,6 +97,33 @@ int pciring_notify_page(struct pciring *p, uint16_t function,
 	return err;
 }
 
+int pciring_kick_bind(struct pciring *p, uint16_t function, unsigned int queue,
+		      int fd, struct pciring_doorbell *out)
+{
+	struct msg_kick m = { .function = function, .queue = (uint16_t)queue };
+	struct attach_packet reply;
+	int err;
+
+	if (queue > UINT16_MAX)
+		return -ERANGE;
+	err = client_call(p, &m.h, MSG_KICK_BIND, sizeof(m), &fd, fd >= 0,
+			  &reply);
+	if (err)
+		return err;
+	m = reply.m.kick;
+	attach_packet_fini(&reply);
+	if (m.bar > 5 || m.length < 2)
+		return -EPROTO;
+	if (out)
+		*out = (struct pciring_doorbell){
+			.offset = m.offset,
+			.length = m.length,
+			.function = function,
+			.bar = m.bar,
+		};
+	return 0;
+}
+
 /* One message: @count is at most MSG_MAX_FDS. */
 static int bind_some(struct pciring *p, uint16_t function, uint32_t start,
 		     uint32_t count, const int *fds)

@@ -84,6 +84,7 @@ enum msg_type {
 	MSG_LINE_BIND = 11,	/* c->s, 0 to 2 descriptors */
 	MSG_LINE_CONTROL = 12,	/* c->s */
 	MSG_NOTIFY_PAGE = 13,	/* c->s; the reply has 1 descriptor */
+	MSG_KICK_BIND = 14,	/* c->s, 0 or 1 descriptor */
 };
 
 /* Every packet starts so.  A reply repeats type and id. */
@@ -191,6 +192,17 @@ struct msg_notify_page {
 };
 static_assert(sizeof(struct msg_notify_page) == 40, "wire");
 
+/* The request says which; the reply where it is, too. */
+struct msg_kick {
+	struct msg_header h;
+	uint64_t offset; /* in the BAR */
+	uint16_t function;
+	uint16_t queue;
+	uint16_t bar;
+	uint16_t length; /* bytes that are this doorbell's alone */
+};
+static_assert(sizeof(struct msg_kick) == 32, "wire");
+
 /*
  * IRQ_BIND: bit i of @bound says that vector start + i gets the next
  * descriptor; a clear bit unbinds it.  At most MSG_MAX_FDS bits a message;
@@ -246,6 +258,7 @@ union msg_packet {
 	struct msg_function function;
 	struct msg_function_info function_info;
 	struct msg_notify_page notify_page;
+	struct msg_kick kick;
 	struct msg_irq_bind irq;
 	struct msg_line line;
 	struct msg_socket socket;

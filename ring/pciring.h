@@ -42,7 +42,7 @@ extern "C" {
 
 /* The attach protocol: equal majors speak; the lower minor is used. */
 #define PCIRING_VERSION_MAJOR 0
-#define PCIRING_VERSION_MINOR 3
+#define PCIRING_VERSION_MINOR 4
 
 #define PCIRING_MAX_LANES 64
 #define PCIRING_NAME_MAX  64
@@ -262,6 +262,34 @@ struct pciring_notify_page {
  */
 int pciring_notify_page(struct pciring *p, uint16_t function,
 			struct pciring_notify_page *out);
+
+/* A doorbell of a function: where its writes go. */
+struct pciring_doorbell {
+	uint64_t offset;   /* in the BAR */
+	uint32_t length;   /* bytes that are this queue's alone */
+	uint16_t function; /* bus << 8 | device << 3 | function */
+	uint16_t bar;	   /* 0 to 5 */
+};
+
+/*
+ * Bind the doorbell of queue @queue to eventfd @fd: from now on a signal of it
+ * is a kick, so that the VMM's kernel can deliver what the guest writes there
+ * (KVM_IOEVENTFD at @out->bar + @out->offset, of any length, without datamatch,
+ * wherever that BAR is while it decodes memory).  A write that is forwarded is
+ * as good.  @fd -1 unbinds; another one takes the place of the first, and when
+ * this returns the service does not use that any more.  @out may be NULL.
+ *
+ * Bindings stay over resets of the function, until it is unplugged or the
+ * attachment ends.
+ *
+ * -ENOENT no such function in the attachment's scope, -ERANGE it has no such
+ * queue, -EINVAL no eventfd, -ENOSPC the machine has as many as it may have, or
+ * its loop, -ENFILE the service has, -ENOSYS or -EPERM the service may not use
+ * io_uring, -EOPNOTSUPP it is older, -EPROTO its answer makes no sense.  Since
+ * 0.4.
+ */
+int pciring_kick_bind(struct pciring *p, uint16_t function, unsigned int queue,
+		      int fd, struct pciring_doorbell *out);
 
 /* ---- Interrupts -------------------------------------------------------- */
 /* Threads: irq for poll, wait and dispatch; any for bind and control. */

@@ -198,6 +198,23 @@ static bool conn_notify_page(struct attach_conn *c,
 	return sent;
 }
 
+static bool conn_kick(struct attach_conn *c, struct attach_packet *pkt)
+{
+	struct msg_kick reply = { .h = answer_to(&pkt->m.h, 0) };
+	int err = -EINVAL;
+
+	if (pkt->nr_fds <= 1)
+		err = attachment_kick_bind(c->attachment, &pkt->m.kick,
+					   pkt->nr_fds ? pkt->fds[0] : -1,
+					   &reply);
+	if (!err)
+		pkt->nr_fds = 0; /* the doorbell's now */
+	attach_packet_fini(pkt);
+	if (err)
+		return conn_answer(c, &pkt->m.h, err);
+	return conn_send(c, &reply, sizeof(reply), NULL, 0);
+}
+
 static int map(struct attach_conn *c, const struct attach_packet *pkt)
 {
 	if (pkt->nr_fds > 1)
@@ -243,6 +260,8 @@ static bool conn_request(struct attach_conn *c, struct attach_packet *pkt)
 		return conn_info(c, &m->function);
 	case MSG_NOTIFY_PAGE:
 		return conn_notify_page(c, &m->function);
+	case MSG_KICK_BIND:
+		return conn_kick(c, pkt);
 	case MSG_FUNCTION_RESET:
 		err = attachment_reset(a, m->function.function);
 		break;

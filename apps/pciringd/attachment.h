@@ -76,6 +76,11 @@ int attachment_reset(struct attachment *a, uint16_t bdf);
 int attachment_notify_page(struct attachment *a, uint16_t bdf,
 			   struct msg_notify_page *reply, int *fd);
 
+/* @fd -1 unbinds, or it is taken over on success; *@reply says where it is.
+ * -EINVAL, -ENFILE, and as link_kick_bind(). */
+int attachment_kick_bind(struct attachment *a, const struct msg_kick *bind,
+			 int fd, struct msg_kick *reply);
+
 /* Takes over all @nr_fds descriptors on success.  -EINVAL, -ENOENT, -ERANGE,
  * -ENOSPC, -ENFILE. */
 int attachment_irq_bind(struct attachment *a, const struct msg_irq_bind *bind,

@@ -27,6 +27,7 @@ void limits_default(struct service_limits *limits)
 		.files = GPA_MAX_FILES,
 		.vectors = 2048,
 		.lines = 256,
+		.kicks = 512,
 	};
 }
 

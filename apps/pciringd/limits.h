@@ -11,7 +11,7 @@
  * Cost      an attachment: its socket, segment and kick eventfd, and the
  *           mappings of attachment_mappings().  A file of guest memory: one
  *           mapping, which truncation under us can split (LIMITS_FILE).  A
- *           bound vector: one descriptor, a bound line two.  A notify
+ *           bound vector or doorbell: one descriptor, a bound line two.  A notify
  *           page: one mapping.  Regions are entries of a table and cost
  *           neither
  * Mappings  counted, by the lanes and files there are
@@ -39,6 +39,7 @@ struct service_limits {
 	uint32_t files;	  /* distinct ones, of guest memory */
 	uint32_t vectors; /* bound to eventfds */
 	uint32_t lines;	  /* the same */
+	uint32_t kicks;	  /* doorbells, the same */
 };
 
 /* More than this is refused with -ENOMEM and -ENFILE. */

@@ -98,15 +98,15 @@ static json_t *limits_json(const struct service *s)
 {
 	const struct service_limits *l = &s->limits;
 
-	return json_pack("{sI sI sI sI sI sI sI sI sI sI}", "regions",
+	return json_pack("{sI sI sI sI sI sI sI sI sI sI sI}", "regions",
 			 (json_int_t)l->regions, "bytes", (json_int_t)l->bytes,
 			 "attachments", (json_int_t)l->attachments, "lanes",
 			 (json_int_t)l->lanes, "files", (json_int_t)l->files,
 			 "vectors", (json_int_t)l->vectors, "lines",
-			 (json_int_t)l->lines, "mappings",
-			 (json_int_t)s->budget.mappings, "most_mappings",
-			 (json_int_t)s->budget.most_mappings, "most_fds",
-			 (json_int_t)s->budget.most_fds);
+			 (json_int_t)l->lines, "kicks", (json_int_t)l->kicks,
+			 "mappings", (json_int_t)s->budget.mappings,
+			 "most_mappings", (json_int_t)s->budget.most_mappings,
+			 "most_fds", (json_int_t)s->budget.most_fds);
 }
 
 static json_t *service_info(void *ctx, json_t *params, struct service_error *e)

@@ -54,6 +54,7 @@ static const char usage[] =
 	"  --max-files N       distinct files of guest memory [%u]\n"
 	"  --max-vectors N     vectors bound to eventfds [%u]\n"
 	"  --max-lines N       lines bound to eventfds [%u]\n"
+	"  --max-kicks N       doorbells bound to eventfds [%u]\n"
 	"\n"
 	"EAL options after -- are added to ours and win over them.\n"
 	"\n"
@@ -249,6 +250,9 @@ static int set(struct service_options *o, int c, const char *arg)
 	case 'I':
 		return set_limit("max-lines", arg, 256 + MACHINE_GSIS,
 				 &o->limits.lines);
+	case 'K':
+		return set_limit("max-kicks", arg, KICK_FD_MOST,
+				 &o->limits.kicks);
 	case 'u':
 		return allow_uid(o, arg);
 	case 'g':
@@ -269,7 +273,7 @@ static int set(struct service_options *o, int c, const char *arg)
 	case 'h':
 		printf(usage, o->dir, l->regions,
 		       (unsigned long long)(l->bytes >> 40), l->attachments,
-		       l->lanes, l->files, l->vectors, l->lines);
+		       l->lanes, l->files, l->vectors, l->lines, l->kicks);
 		return 0;
 	default:
 		fputs("try pciringd --help\n", stderr);
@@ -302,6 +306,7 @@ int service_options_parse(struct service_options *o, int argc, char **argv)
 		{ "max-files", required_argument, NULL, 'F' },
 		{ "max-vectors", required_argument, NULL, 'V' },
 		{ "max-lines", required_argument, NULL, 'I' },
+		{ "max-kicks", required_argument, NULL, 'K' },
 		{ "max-regions", required_argument, NULL, 'r' },
 		{ "max-memory", required_argument, NULL, 'm' },
 		{ "log-level", required_argument, NULL, 'L' },

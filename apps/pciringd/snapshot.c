@@ -94,6 +94,7 @@ static void copy_function(struct snapshot_function *out)
 	out->virtio_stats = v->stats;
 	out->notifies = f->vp.stats.notify;
 	out->page_kicks = f->vp.stats.page_kicks;
+	out->eventfd_kicks = f->eventfd_kicks;
 	out->posted = f->posted;
 	out->no_vector = f->vp.stats.no_vector;
 	copy_intx(&out->intx, f);

@@ -53,6 +53,7 @@ struct snapshot_function {
 	uint64_t no_vector; /* silence, as the driver asked for */
 	uint64_t notifies;
 	uint64_t page_kicks;
+	uint64_t eventfd_kicks;
 	uint64_t posted;
 	uint16_t nr_queues;
 	struct snapshot_queue *queue; /* owned */

@@ -41,6 +41,7 @@ static json_t *access_stats(const struct snapshot_function *f)
 	put(o, "bar_write", f->accesses.bar_writes);
 	put(o, "notify", f->notifies);
 	put(o, "page_kicks", f->page_kicks);
+	put(o, "eventfd_kicks", f->eventfd_kicks);
 	put(o, "posted", f->posted);
 	put(o, "bad", f->accesses.bad);
 	return o;

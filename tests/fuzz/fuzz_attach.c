@@ -126,6 +126,7 @@ static void tear_down(void)
 	for (int i = 0; i < GPA_MAX_FILES; i++)
 		must(m->files.file[i].users == 0);
 	must(!m->machine->mapped);
+	must(!m->machine->nr_kick_fds && !m->machine->late_kicks);
 	must(!w.service.budget.mappings);
 	attach_server_fini(&w.server);
 	control_remove(&w.control, &w.stopper);
@@ -200,7 +201,7 @@ static void fill_hello(struct msg_hello *h)
 static size_t fill(union msg_packet *m, uint8_t kind)
 {
 	m->h.magic = MSG_MAGIC;
-	m->h.type = (uint16_t)(kind % (MSG_NOTIFY_PAGE + 1));
+	m->h.type = (uint16_t)(kind % (MSG_KICK_BIND + 1));
 	m->h.reply = 0;
 	switch (m->h.type) {
 	case MSG_HELLO:
@@ -230,6 +231,10 @@ static size_t fill(union msg_packet *m, uint8_t kind)
 		else
 			m->line.number &= 31;
 		return sizeof(m->line);
+	case MSG_KICK_BIND:
+		m->kick.function = 8;
+		m->kick.queue &= 1;
+		return sizeof(m->kick);
 	case MSG_SOCKET_STATE:
 		m->socket.function = 8;
 		return sizeof(m->socket);

@@ -276,6 +276,7 @@ void function_leave(struct function *f)
 {
 	virtio_quiesce(&f->vp.virtio);
 	function_forget_page(f);
+	function_forget_kicks(f);
 	pci_func_reset(&f->vp.func);
 	virtio_set_memory(&f->vp.virtio, NULL);
 	msi_bank_set_next(function_bank(f), NULL, false);

@@ -44,6 +44,15 @@ static inline bool function_has_line(const struct function *f)
 /* Loop.  Its notify page, if it has one, is looked at no more. */
 void function_forget_page(struct function *f);
 
+/* Loop.  Its eventfds are no doorbells any more, and closed. */
+void function_forget_kicks(struct function *f);
+
+/* Loop.  Begin the reads of eventfds that completed or found no room. */
+void machine_begin_kicks(struct machine *m);
+
+/* Loop.  Function @bdf, NULL: there is none in this link. */
+struct function *link_find(const struct link *l, uint16_t bdf);
+
 /* Loop.  Kick what the notify pages say. */
 void machine_look_at_pages(struct machine *m);
 

@@ -14,7 +14,7 @@ bool link_covers(const struct link *l, uint16_t bdf)
 	return l->scope == PCIRING_SCOPE_MACHINE || l->bdf == bdf;
 }
 
-static struct function *link_find(const struct link *l, uint16_t bdf)
+struct function *link_find(const struct link *l, uint16_t bdf)
 {
 	struct function *f = machine_find(l->machine, bdf);
 

@@ -431,6 +431,8 @@ bool machine_turn(struct machine *m)
 	for (struct link *l = m->links; l; l = l->next)
 		did |= link_turn(l);
 	machine_look_at_pages(m);
+	if (unlikely(m->late_kicks != NULL))
+		machine_begin_kicks(m);
 	did |= functions_turn(m);
 	for (struct link *l = m->links; l; l = l->next)
 		link_turned(l);
@@ -454,7 +456,7 @@ uint64_t machine_sleep(struct machine *m)
 {
 	uint64_t ns = functions_sleep(m);
 	/* Nobody would end the sleep for a store to a notify page. */
-	bool work = m->mapped;
+	bool work = m->mapped || m->late_kicks;
 
 	for (struct link *l = m->links; l; l = l->next) {
 		link_turned(l);

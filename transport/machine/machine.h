@@ -29,6 +29,7 @@
 #include "ring/channel.h"
 #include "transport/devices/devices.h"
 #include "transport/machine/interrupts.h"
+#include "transport/machine/kick_fd.h"
 #include "transport/machine/seat.h"
 #include "transport/pci/root.h"
 #include "transport/virtio_pci/virtio_pci.h"
@@ -69,7 +70,9 @@ struct function {
 	/* In its link's list of those with messages kept. */
 	struct function *next_kept, **from_kept;
 	bool active;
-	uint64_t posted; /* doorbells posted to it by BAR */
+	uint64_t posted;       /* doorbells posted to it by BAR */
+	struct kick_fd *kicks; /* owned: its doorbells that are eventfds */
+	uint64_t eventfd_kicks;
 	/* Queues that other loops run (seat.h); NULL: none ever was. */
 	struct seat *seats; /* owned */
 	bool placing;
@@ -130,9 +133,11 @@ struct machine {
 	unsigned int nr_functions;
 	struct link *links;
 	struct function *active_head, **active_tail;
-	unsigned int turn_chains; /* and looks, of the last turn */
-	struct function *mapped;  /* those with a notify page */
-	struct letterbox letters; /* from other threads; its owner: home */
+	unsigned int turn_chains;   /* and looks, of the last turn */
+	struct function *mapped;    /* those with a notify page */
+	struct kick_fd *late_kicks; /* whose next read is to be begun */
+	unsigned int nr_kick_fds;   /* bound */
+	struct letterbox letters;   /* from other threads; its owner: home */
 	/* What may be posted (windows.c). */
 	uint64_t windows_epoch;	   /* of the MMIO bus, when last looked at */
 	uint64_t windows_made;	   /* how often the tables were made */
@@ -254,6 +259,14 @@ int link_line_control(struct link *l, unsigned int kind, uint32_t number,
  * -ENOENT, -EEXIST it has one.
  */
 int link_notify_page(struct link *l, uint16_t bdf, _Atomic uint32_t *page);
+/*
+ * Signals of the eventfd of @k are kicks of queue @queue from now on; NULL:
+ * none is.  *@old is what was bound there, for the caller to destroy, or NULL.
+ * Stays over resets, ends with the link.  -ENOENT, -ERANGE no such queue,
+ * -ENOSPC too many in this loop (kick_fd.h), or as uring_open().
+ */
+int link_kick_bind(struct link *l, uint16_t bdf, unsigned int queue,
+		   struct kick_fd *k, struct kick_fd **old);
 int link_reset(struct link *l, uint16_t bdf);
 int link_info(const struct link *l, uint16_t bdf,
 	      struct pciring_function_info *info);
