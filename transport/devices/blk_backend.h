@@ -76,6 +76,10 @@ struct blk_backend_ops {
 	/* -errno, and a sentence in @error if there is something to say. */
 	int (*open)(const struct blk_wish *wish, struct blk_backend **out,
 		    char *error, size_t room);
+	/* Such a read or write of blocks that there are comes soon: a hint.
+	 * NULL: of no use. */
+	void (*prefetch)(struct blk_backend *b, bool write, uint64_t offset,
+			 uint64_t bytes);
 	/* 0 or -errno if it is over, -EINPROGRESS if not. */
 	int (*submit)(struct blk_backend *b, struct blk_io *io);
 	/* On return nothing of that queue is under way.  NULL: never is. */

@@ -242,7 +242,10 @@ static bool begin(struct blk_request *r, int64_t *left)
 {
 	const struct blk *b = r->queue->blk;
 
-	if (unlikely(!blk_request_decode(r))) {
+	if (r->stage == BLK_WALKED)
+		blk_request_decode(r);
+	r->stage = BLK_BEGUN;
+	if (unlikely(r->bad)) {
 		finish(r, BLK_S_IOERR);
 		return true;
 	}
@@ -355,6 +358,25 @@ static bool run_waiting(struct blk_queue *q, unsigned int *budget,
 	return now;
 }
 
+/* Their blocks come together, too. */
+static void prefetch_blocks(const struct blk_queue *q,
+			    struct blk_request **batch, unsigned int n)
+{
+	struct blk_backend *backend = q->blk->backend;
+	struct blk_request *r;
+
+	if (!backend->ops->prefetch)
+		return;
+	for (unsigned int i = 0; i < n; i++) {
+		r = batch[i];
+		blk_request_decode(r);
+		if (!r->bad && (r->type == BLK_T_IN || r->type == BLK_T_OUT) &&
+		    in_range(q->blk, r))
+			backend->ops->prefetch(backend, r->type == BLK_T_OUT,
+					       r->sector * BLK_SECTOR, r->data);
+	}
+}
+
 /* False: the rest of them waits. */
 static bool run_batch(struct blk_queue *q, struct blk_request **batch,
 		      unsigned int n, int64_t *left)
@@ -362,6 +384,7 @@ static bool run_batch(struct blk_queue *q, struct blk_request **batch,
 	bool now = true;
 	unsigned int i;
 
+	prefetch_blocks(q, batch, n);
 	/* The first may be served though the walk cost more than there was. */
 	for (i = 0; i < n && now && (!i || *left > 0); i++)
 		now = begin(batch[i], left);

@@ -172,8 +172,12 @@ enum blk_walked blk_request_find(struct blk_request *r)
 
 /* ---- Transfers ------------------------------------------------------------ */
 
+/* Without it the compiler asks for lines to be shared even if they are to be
+ * written, and the write would ask once more. */
+#define FOR_WRITING __attribute__((target("prfchw")))
+
 /* Not for a few bytes: those share a line with what is fetched anyway. */
-static void prefetch_data(const struct iovec *v, bool write)
+static FOR_WRITING void prefetch_data(const struct iovec *v, bool write)
 {
 	const char *p = v->iov_base;
 	size_t n = v->iov_len < PREFETCH_BYTES ? v->iov_len : PREFETCH_BYTES;
@@ -186,12 +190,18 @@ static void prefetch_data(const struct iovec *v, bool write)
 			__builtin_prefetch(p + i, 0);
 }
 
-void blk_request_prefetch(const struct blk_request *r)
+static bool share_a_line(const void *a, const void *b)
+{
+	return (uintptr_t)a / CACHE_LINE == (uintptr_t)b / CACHE_LINE;
+}
+
+FOR_WRITING void blk_request_prefetch(const struct blk_request *r)
 {
 	if (!r->nr)
 		return;
-	__builtin_prefetch(r->iov[0].iov_base, 0);
 	__builtin_prefetch(r->status, 1);
+	if (!share_a_line(r->iov[0].iov_base, r->status))
+		__builtin_prefetch(r->iov[0].iov_base, 0);
 	if (r->nr > 2)
 		prefetch_data(&r->iov[1], r->readable < 2);
 }
@@ -230,19 +240,19 @@ static void find_data(struct blk_request *r)
 		r->nr--;
 }
 
-bool blk_request_decode(struct blk_request *r)
+void blk_request_decode(struct blk_request *r)
 {
 	uint8_t header[HEADER_BYTES];
 
-	r->stage = BLK_BEGUN;
-	if (r->readable_bytes < HEADER_BYTES || r->no_memory)
-		return false;
+	r->stage = BLK_DECODED;
+	r->bad = r->readable_bytes < HEADER_BYTES || r->no_memory;
+	if (unlikely(r->bad))
+		return;
 	take(r, header, HEADER_BYTES);
 	r->readable_bytes -= HEADER_BYTES;
 	r->type = (uint32_t)load_le(header, 4);
 	r->sector = load_le(header + 8, 8);
 	find_data(r);
-	return true;
 }
 
 void blk_request_cut(struct blk_request *r, uint64_t most)

@@ -55,8 +55,9 @@ struct blk_range {
 static_assert(sizeof(struct blk_range) == BLK_RANGE_BYTES, "as the driver's");
 
 enum blk_stage {
-	BLK_WALKED, /* the header has to be read */
-	BLK_BEGUN   /* io is of use */
+	BLK_WALKED,  /* the header has to be read */
+	BLK_DECODED, /* the device has to do what it says */
+	BLK_BEGUN    /* io is of use */
 };
 
 struct blk_request {
@@ -65,6 +66,7 @@ struct blk_request {
 	struct blk_request *next; /* in whatever list it is */
 	enum blk_stage stage;
 	/* of the walk */
+	bool bad;  /* there is no header */
 	bool lost; /* host memory has to be found again */
 	bool no_memory;
 	unsigned int nr;	 /* pieces: */
@@ -112,8 +114,8 @@ enum blk_walked blk_request_find(struct blk_request *r);
 /* Ask the processor for header, status and first data. */
 void blk_request_prefetch(const struct blk_request *r);
 
-/* Read the header; stage BLK_WALKED.  False: there is less than one. */
-bool blk_request_decode(struct blk_request *r);
+/* Read the header; from stage BLK_WALKED to BLK_DECODED. */
+void blk_request_decode(struct blk_request *r);
 
 /* Does a request of that type bring its data, rather than fetch it? */
 static inline bool blk_type_brings(uint32_t type)
