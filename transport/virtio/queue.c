@@ -207,19 +207,9 @@ bool vq_pop(struct vq *vq, struct vq_chain *c)
 		return false;
 	if (!(vq->packed ? packed_pop(vq, c) : split_pop(vq, c)))
 		return false;
-	/* One by one: to clear all of it first takes longer than the rest. */
 	c->vq = vq;
 	c->seq = vq->seq++;
-	c->next = vq->packed ? 0 : c->head;
-	c->loaded = 0;
-	c->limit = vq->s.size;
-	c->more = true;
-	c->indirect = false;
-	c->seen_write = false;
-	c->write = false;
-	c->rest = 0;
-	c->bytes = 0;
-	c->writable = 0;
+	vq_chain_rewind(c);
 	count_add(&vq->stats.chains, 1);
 	return true;
 }
