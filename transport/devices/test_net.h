@@ -34,9 +34,10 @@
 struct test_port {
 	struct net_port port;
 	struct rte_mbuf *sent[NIC_FRAMES]; /* owned */
+	unsigned int sent_at[NIC_FRAMES];  /* the queue of each */
 	unsigned int nr_sent, takes;	   /* takes: how many more; -1u: any */
 	struct rte_mbuf *due[NIC_FRAMES];
-	unsigned int nr_due, first_due;
+	unsigned int nr_due, first_due, due_at; /* due_at: the queue */
 	struct net_link link;
 	int err; /* of all that sets anything */
 	bool promisc, allmulti, closed;
@@ -54,7 +55,10 @@ struct nic {
 	unsigned int raised[NIC_QUEUES], config_raised, events;
 	unsigned int nr_used[NIC_QUEUES]; /* that the test has looked at */
 	uint16_t next[NIC_QUEUES];	  /* descriptor */
-	uint16_t ctrl;			  /* index of the control queue */
+	/* Packed: slots of the chain that was offered so many ago. */
+	uint8_t slots[NIC_QUEUES][NIC_RING];
+	bool packed;
+	uint16_t ctrl; /* index of the control queue */
 };
 
 static struct rte_mempool *nic_pool;
@@ -88,7 +92,7 @@ static inline uint16_t test_port_rx(struct net_port *port, unsigned int q,
 	struct test_port *p = test_port_of(port);
 	uint16_t i;
 
-	for (i = 0; q == 0 && i < n && p->first_due < p->nr_due; i++)
+	for (i = 0; q == p->due_at && i < n && p->first_due < p->nr_due; i++)
 		m[i] = p->due[p->first_due++];
 	return i;
 }
@@ -99,8 +103,8 @@ static inline uint16_t test_port_tx(struct net_port *port, unsigned int q,
 	struct test_port *p = test_port_of(port);
 	uint16_t i;
 
-	(void)q;
 	for (i = 0; i < n && p->takes && p->nr_sent < NIC_FRAMES; i++) {
+		p->sent_at[p->nr_sent] = q;
 		p->sent[p->nr_sent++] = m[i];
 		if (p->takes != -1u)
 			p->takes--;
@@ -248,11 +252,14 @@ static inline void nic_up(struct nic *t, uint64_t features)
 
 	features &= t->dev->offer.w[0];
 	t->ctrl = features >> NET_F_MQ & 1 ? 2 * NIC_PAIRS : 2;
-	features |= BIT_ULL(VIRTIO_F_VERSION_1);
+	features |= BIT_ULL(VIRTIO_F_VERSION_1) |
+		    (t->packed ? BIT_ULL(VIRTIO_F_RING_PACKED) : 0);
 	virtio_write_features(&t->v, 0, (uint32_t)features);
 	virtio_write_features(&t->v, 1, (uint32_t)(features >> 32));
 	for (q = 0; q < t->dev->nr_queues; q++) {
 		rig_ring(&t->rig, &t->ring[q], q, NIC_RING);
+		if (t->packed)
+			rig_pack(&t->ring[q]);
 		rig_tell(&t->ring[q], virtio_queue(&t->v, q));
 		virtio_queue_enable(&t->v, q);
 		t->nr_used[q] = 0;
@@ -262,10 +269,14 @@ static inline void nic_up(struct nic *t, uint64_t features)
 }
 
 /* A port of @caps, a NIC with @pairs, a driver that takes all it is offered of
- * @features. */
-static inline void nic_open(struct nic *t, uint32_t caps, uint16_t pairs,
-			    uint64_t features)
+ * @features, with rings of one kind. */
+static inline void nic_open_ring(struct nic *t, uint32_t caps, uint16_t pairs,
+				 uint64_t features, bool packed)
 {
+	static const struct virtio_options packs = {
+		.offer.w[0] = BIT_ULL(VIRTIO_F_RING_PACKED) |
+			      BIT_ULL(VIRTIO_F_EVENT_IDX),
+	};
 	static const struct virtio_transport_ops ops = {
 		.queue_raise = nic_raise,
 		.config_raise = nic_config_raise,
@@ -278,16 +289,23 @@ static inline void nic_open(struct nic *t, uint32_t caps, uint16_t pairs,
 	int err;
 
 	memset(t, 0, sizeof(*t));
+	t->packed = packed;
 	rig_init(&t->rig);
 	t->p = test_port_new(caps, pairs);
 	err = net_create(&params, &t->p->port, &t->dev);
 	assert(!err);
-	err = virtio_init(&t->v, t->dev, NULL, &ops, t);
+	err = virtio_init(&t->v, t->dev, packed ? &packs : NULL, &ops, t);
 	assert(!err);
 	(void)err;
 	virtio_set_memory(&t->v, &t->rig.map);
 	virtio_set_master(&t->v, true);
 	nic_up(t, features);
+}
+
+static inline void nic_open(struct nic *t, uint32_t caps, uint16_t pairs,
+			    uint64_t features)
+{
+	nic_open_ring(t, caps, pairs, features, false);
 }
 
 /* True: no frame was leaked. */
@@ -322,11 +340,14 @@ static inline void nic_desc(struct nic *t, unsigned int q, uint64_t gpa,
 	const uint16_t i = t->next[q];
 
 	t->next[q] = (uint16_t)((i + 1) % NIC_RING);
+	t->ring[q].id = i;
 	rig_desc(&t->ring[q], i, gpa, len, flags, t->next[q]);
 }
 
 static inline void nic_offer(struct nic *t, unsigned int q, uint16_t head)
 {
+	t->slots[q][t->ring[q].offered % NIC_RING] =
+		(uint8_t)((t->next[q] + NIC_RING - head) % NIC_RING);
 	rig_offer(&t->ring[q], head);
 	virtio_kick(&t->v, q);
 }
@@ -336,8 +357,18 @@ static inline void nic_offer(struct nic *t, unsigned int q, uint16_t head)
 static inline unsigned int nic_used(struct nic *t, unsigned int q,
 				    uint32_t *len)
 {
-	const unsigned int n = (uint16_t)(t->ring[q].used->idx - t->nr_used[q]);
+	struct rig_ring *ring = &t->ring[q];
+	struct rig_answer a = { 0, 0 };
+	unsigned int n = 0;
 
+	if (t->packed) {
+		while (rig_take(ring, t->slots[q][ring->taken % NIC_RING], &a))
+			n++;
+		if (len)
+			*len = a.len;
+		return n;
+	}
+	n = (uint16_t)(ring->used->idx - t->nr_used[q]);
 	t->nr_used[q] += n;
 	if (len)
 		*len = t->ring[q]
