@@ -31,41 +31,46 @@ const char *const blk_stage_name[NR_BLK_STAGES] = { "write", "show", "wait",
 						    "take" };
 
 static const struct blk_case cases[] = {
-	{ "null", false, false, false, 512, 1, false },
-	{ "null", false, false, false, 512, 32, false },
-	{ "null", false, false, false, 4096, 1, false },
-	{ "null", false, false, false, 4096, 32, false },
-	{ "ram", false, false, false, 512, 1, false },
-	{ "ram", false, false, false, 512, 32, false },
-	{ "ram", false, false, false, 4096, 1, false },
-	{ "ram", false, false, false, 4096, 32, false },
-	{ "null", true, false, false, 512, 1, false },
-	{ "null", true, false, false, 512, 32, false },
-	{ "null", true, false, false, 4096, 1, false },
-	{ "null", true, false, false, 4096, 32, false },
-	{ "ram", true, false, false, 512, 1, false },
-	{ "ram", true, false, false, 512, 32, false },
-	{ "ram", true, false, false, 4096, 1, false },
-	{ "ram", true, false, false, 4096, 32, false },
+	{ "null", false, false, false, 512, 1, false, false },
+	{ "null", false, false, false, 512, 32, false, false },
+	{ "null", false, false, false, 4096, 1, false, false },
+	{ "null", false, false, false, 4096, 32, false, false },
+	{ "ram", false, false, false, 512, 1, false, false },
+	{ "ram", false, false, false, 512, 32, false, false },
+	{ "ram", false, false, false, 4096, 1, false, false },
+	{ "ram", false, false, false, 4096, 32, false, false },
+	{ "null", true, false, false, 512, 1, false, false },
+	{ "null", true, false, false, 512, 32, false, false },
+	{ "null", true, false, false, 4096, 1, false, false },
+	{ "null", true, false, false, 4096, 32, false, false },
+	{ "ram", true, false, false, 512, 1, false, false },
+	{ "ram", true, false, false, 512, 32, false, false },
+	{ "ram", true, false, false, 4096, 1, false, false },
+	{ "ram", true, false, false, 4096, 32, false, false },
 	/* What a driver's habits, and the bytes themselves, make of it. */
-	{ "ram", false, true, false, 512, 1, false },
-	{ "ram", false, true, false, 512, 32, false },
-	{ "ram", true, true, false, 512, 1, false },
-	{ "ram", true, true, false, 512, 32, false },
-	{ "ram", false, false, false, 512, 1, true },
-	{ "ram", false, false, false, 512, 32, true },
-	{ "ram", true, false, false, 512, 1, true },
-	{ "ram", true, false, false, 512, 32, true },
-	{ "null", false, false, true, 512, 1, false },
-	{ "null", false, false, true, 512, 32, false },
-	{ "ram", false, false, true, 512, 1, false },
-	{ "ram", false, false, true, 512, 32, false },
-	{ "ram", false, false, false, 512, 4, false },
-	{ "ram", true, false, false, 512, 4, false },
-	{ "file", false, false, false, 512, 1, false },
-	{ "file", false, false, false, 512, 32, false },
-	{ "file", false, false, false, 4096, 1, false },
-	{ "file", false, false, false, 4096, 32, false },
+	{ "ram", false, true, false, 512, 1, false, false },
+	{ "ram", false, true, false, 512, 32, false, false },
+	{ "ram", true, true, false, 512, 1, false, false },
+	{ "ram", true, true, false, 512, 32, false, false },
+	{ "ram", false, false, false, 512, 1, true, false },
+	{ "ram", false, false, false, 512, 32, true, false },
+	{ "ram", true, false, false, 512, 1, true, false },
+	{ "ram", true, false, false, 512, 32, true, false },
+	{ "ram", false, false, false, 512, 1, false, true },
+	{ "ram", false, false, false, 512, 32, false, true },
+	{ "ram", true, false, false, 512, 1, false, true },
+	{ "ram", true, false, false, 512, 32, false, true },
+	{ "null", false, false, true, 512, 1, false, false },
+	{ "null", false, false, true, 512, 32, false, false },
+	{ "ram", false, false, true, 512, 1, false, false },
+	{ "ram", false, false, true, 512, 32, false, false },
+	{ "ram", false, false, false, 512, 4, false, false },
+	{ "ram", true, false, false, 512, 4, false, false },
+	{ "file", false, false, false, 512, 1, false, false },
+	{ "file", false, false, false, 512, 4, false, false },
+	{ "file", false, false, false, 512, 32, false, false },
+	{ "file", false, false, false, 4096, 1, false, false },
+	{ "file", false, false, false, 4096, 32, false, false },
 };
 
 #define NR_CASES (sizeof(cases) / sizeof(cases[0]))
@@ -91,7 +96,7 @@ static struct blk_disk *disk_of(struct run *run, const struct blk_case *c)
 		struct blk_disk *d = &run->disk[i];
 
 		if (!strcmp(d->backend, c->backend) && d->packed == c->packed &&
-		    d->indirect == c->indirect)
+		    d->indirect == c->indirect && d->huge == c->huge)
 			return d;
 	}
 	return NULL;
@@ -177,8 +182,9 @@ static int create_disk(struct run *run, struct blk_disk *d)
 	else
 		snprintf(options, sizeof(options),
 			 "{\"backend\":\"%s\",\"size\":\"" BLK_DISK_TEXT
-			 "\"%s}",
-			 d->backend, d->packed ? ",\"packed\":true" : "");
+			 "\"%s%s}",
+			 d->backend, d->packed ? ",\"packed\":true" : "",
+			 d->huge ? ",\"hugepages\":true" : "");
 	return queue_rig_add(&run->rig, "blk", options, &d->function);
 }
 
@@ -200,7 +206,8 @@ static int create_disks(struct run *run)
 			continue;
 		*d = (struct blk_disk){ .backend = c->backend,
 					.packed = c->packed,
-					.indirect = c->indirect };
+					.indirect = c->indirect,
+					.huge = c->huge };
 		d->created = !create_disk(run, d);
 		if (!d->created)
 			fprintf(stderr, "blk: %s, %s: left out\n", c->backend,

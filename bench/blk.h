@@ -16,6 +16,7 @@ struct blk_case {
 	bool packed, indirect, write;
 	unsigned int size, depth;
 	bool same; /* always the first sector, else any of the disk */
+	bool huge; /* the disk is in huge pages */
 };
 
 /* How near to each other the two cores were, as the ping-pong has it. */

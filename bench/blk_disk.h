@@ -35,7 +35,7 @@ struct blk_slot {
 
 struct blk_disk {
 	const char *backend;
-	bool packed, indirect;
+	bool packed, indirect, huge;
 	bool created, there;
 	struct queue_function function;
 	struct vring queue;

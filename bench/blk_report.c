@@ -119,6 +119,13 @@ static void make_figure(const struct blk_series *s, enum blk_place place,
 
 /* ---- Printing ---------------------------------------------------------- */
 
+static const char *among(const struct blk_case *c)
+{
+	if (c->same)
+		return "one sector";
+	return c->huge ? "disk, huge pages" : "disk";
+}
+
 static void print_json(const struct blk_case *c, const struct figure *f,
 		       const char *cpu)
 {
@@ -129,8 +136,8 @@ static void print_json(const struct blk_case *c, const struct figure *f,
 	       "\"pingpong_ns\":%.1f,\"ratio\":%.3f,\"kicks\":%.4f,",
 	       c->backend, c->packed ? "packed" : "split", c->size, c->depth,
 	       c->write ? "write" : "read", c->indirect ? "indirect" : "direct",
-	       c->same ? "one sector" : "disk", 1e9 / f->ns, f->ns, f->ns_p99,
-	       f->cpu_ns, f->pingpong_ns, f->ratio, f->kicks);
+	       among(c), 1e9 / f->ns, f->ns, f->ns_p99, f->cpu_ns,
+	       f->pingpong_ns, f->ratio, f->kicks);
 	if (c->depth == 1)
 		for (unsigned int k = 0; k < NR_BLK_STAGES; k++)
 			printf("\"%s_ns\":%.1f,", blk_stage_name[k],
@@ -151,6 +158,7 @@ static void print_row(const struct blk_case *c, const struct figure *f)
 	       c->indirect ? "indirect" : "direct",
 	       c->write	 ? "write"
 	       : c->same ? "same"
+	       : c->huge ? "huge"
 			 : "read",
 	       c->size, c->depth, place_name[f->place], f->rounds, 1e6 / f->ns,
 	       f->ns, f->ns_p99, f->cpu_ns, f->pingpong_ns, f->ratio);

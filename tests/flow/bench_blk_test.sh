@@ -69,8 +69,8 @@ holds blk_measures_each_backend_size_and_depth_on_split_rings \
 	 [["null", 512, 1], ["null", 512, 32], ["null", 4096, 1],
 	  ["null", 4096, 32], ["ram", 512, 1], ["ram", 512, 32],
 	  ["ram", 4096, 1], ["ram", 4096, 32]]'
-holds blk_tells_one_sector_from_any_of_the_disk \
-	'[.[].among] | unique == ["disk", "one sector"]'
+holds blk_tells_one_sector_and_huge_pages_from_any_of_the_disk \
+	'[.[].among] | unique == ["disk", "disk, huge pages", "one sector"]'
 holds blk_iops_are_what_ns_say \
 	'all(.ns > 0 and .iops > 0 and ((.iops * .ns / 1e9) - 1 | fabs) < 0.01)'
 holds blk_takes_cpu_time_and_a_ping_pong_of_the_same_round \

@@ -59,7 +59,8 @@ struct blk_wish {
 	enum blk_direct direct;
 	uint16_t queues;
 	bool readonly;
-	bool create; /* the file, or what it lacks of @size */
+	bool create;	/* the file, or what it lacks of @size */
+	bool hugepages; /* where the kernel has some */
 };
 
 struct blk_backend {

@@ -493,6 +493,26 @@ static void ram_disk_costs_what_was_written(void **state)
 	disk_end(&t);
 }
 
+/* Whatever the kernel makes of the wish. */
+static void ram_disk_may_be_in_huge_pages(void **state)
+{
+	struct disk t;
+
+	(void)state;
+	disk_open(&t, "backend=ram size=5M hugepages=true");
+	disk_pattern(&t, 9);
+	assert_int_equal(disk_do(&t, BLK_T_OUT, 0, DISK_BYTES), BLK_S_OK);
+	assert_int_equal(disk_do(&t, BLK_T_OUT, 4095, DISK_BYTES), BLK_S_OK);
+	assert_int_equal(disk_do(&t, BLK_T_OUT, (5 << 11) - 128, DISK_BYTES),
+			 BLK_S_OK);
+	disk_wipe(&t, 0);
+	assert_int_equal(disk_do(&t, BLK_T_IN, 4095, DISK_BYTES), BLK_S_OK);
+	assert_true(disk_has_pattern(&t, 9, 0, DISK_BYTES));
+	assert_int_equal(disk_do(&t, BLK_T_IN, 2048, 512), BLK_S_OK);
+	assert_true(disk_all(&t, 0, 0, 512));
+	disk_end(&t);
+}
+
 static void idle_disk_is_small(void **state)
 {
 	struct virtio_device *dev;
@@ -520,6 +540,7 @@ int main(void)
 		cmocka_unit_test(reset_of_a_queue_waits_for_what_is_its_own),
 		cmocka_unit_test(what_the_backend_puts_off_is_submitted_again),
 		cmocka_unit_test(ram_disk_costs_what_was_written),
+		cmocka_unit_test(ram_disk_may_be_in_huge_pages),
 		cmocka_unit_test(idle_disk_is_small),
 	};
 

@@ -105,6 +105,11 @@ static const char *set_create(struct wanted *w, const char *text)
 	return set_bool(&w->wish.create, text);
 }
 
+static const char *set_hugepages(struct wanted *w, const char *text)
+{
+	return set_bool(&w->wish.hugepages, text);
+}
+
 static const char *set_path(struct wanted *w, const char *text)
 {
 	w->wish.path = text;
@@ -137,6 +142,8 @@ static const char *const blk_options[] = {
 	"size: bytes, or with K, M, G, T; a multiple of 512 [the file's]",
 	"create: true or false: make the file, or make it longer [false]",
 	"direct: auto, on or off: past the host's page cache [auto]",
+	"hugepages: true or false: fewer, larger pages of memory "
+	"(backend=ram) [false]",
 	"queues: 1 to 64 [1]",
 	"serial: at most 20 characters [none]",
 	"readonly: true or false [false]",
@@ -146,12 +153,17 @@ static const char *const blk_options[] = {
 static const struct setter {
 	const char *key;
 	const char *(*set)(struct wanted *w, const char *text);
-	bool of_file; /* of no other backend */
+	const struct blk_backend_ops *of; /* of no other backend; NULL */
 } setters[] = {
-	{ "backend", set_backend, false }, { "path", set_path, true },
-	{ "size", set_size, false },	   { "create", set_create, true },
-	{ "direct", set_direct, true },	   { "queues", set_queues, false },
-	{ "serial", set_serial, false },   { "readonly", set_readonly, false },
+	{ "backend", set_backend, NULL },
+	{ "path", set_path, &blk_file_ops },
+	{ "size", set_size, NULL },
+	{ "create", set_create, &blk_file_ops },
+	{ "direct", set_direct, &blk_file_ops },
+	{ "hugepages", set_hugepages, &blk_ram_ops },
+	{ "queues", set_queues, NULL },
+	{ "serial", set_serial, NULL },
+	{ "readonly", set_readonly, NULL },
 };
 
 /* All keys are known here: see device_refuse_unknown(). */
@@ -190,6 +202,7 @@ static int judge_together(const struct wanted *w,
 			  char *error, size_t room)
 {
 	const char *what = judge(w);
+	const struct setter *s;
 	unsigned int i;
 
 	if (what) {
@@ -197,11 +210,12 @@ static int judge_together(const struct wanted *w,
 		return -EINVAL;
 	}
 	for (i = 0; i < nr_opt; i++) {
-		if (w->backend == &blk_file_ops || !setter_of(&opt[i])->of_file)
+		s = setter_of(&opt[i]);
+		if (!s->of || w->backend == s->of)
 			continue;
 		snprintf(error, room,
-			 "device blk: option %s is for backend=file only",
-			 opt[i].key);
+			 "device blk: option %s is for backend=%s only", s->key,
+			 s->of->name);
 		return -EINVAL;
 	}
 	return 0;

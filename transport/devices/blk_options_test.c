@@ -43,6 +43,7 @@ static void sizes_are_read_as_operators_write_them(void **state)
 	assert_int_equal(sectors("backend=null size=16777215T"),
 			 16777215ull << 31);
 	assert_int_equal(sectors("size=1M backend=ram"), 2048);
+	assert_int_equal(sectors("size=1M backend=ram hugepages=true"), 2048);
 }
 
 static void bad_sizes_are_refused_by_name(void **state)
@@ -112,6 +113,8 @@ static void options_that_do_not_go_together_are_refused(void **state)
 		"option path is for backend=file only");
 	refused("backend=null size=1M direct=off", "option direct is for");
 	refused("backend=null size=1M create=false", "option create is for");
+	refused("backend=null size=1M hugepages=true",
+		"option hugepages is for backend=ram only");
 	refused("backend=file path=/a size=1M create=true readonly=true",
 		"cannot have both create=true and readonly=true");
 }
@@ -121,8 +124,8 @@ static void unknown_options_are_refused_by_name(void **state)
 	(void)state;
 	refused("backend=null size=1M colour=red", "\"colour\"");
 	refused("backend=null size=1M colour=red",
-		"backend, path, size, create, direct, queues, serial, "
-		"readonly");
+		"backend, path, size, create, direct, hugepages, queues, "
+		"serial, readonly");
 	refused("back=null", "\"back\"");
 }
 

@@ -10,7 +10,8 @@
  * The mapping is GROWTH times as large as the disk, and what is behind the disk
  * may not be touched: so the disk can grow where it is, while queues use it.
  *
- * Small pages: with huge ones, one block written costs 2 MiB.
+ * Small pages unless asked for: with huge ones, one block written costs 2 MiB,
+ * but blocks all over the disk need few translations.
  */
 #include "transport/devices/blk_backend.h"
 
@@ -18,6 +19,7 @@
 #include <sys/mman.h>
 
 #define PAGE   4096ull
+#define HUGE   (2ull << 20)
 #define GROWTH 4u
 
 /* The rest of what is long the processor fetches by itself. */
@@ -46,17 +48,26 @@ static uint64_t page_up(uint64_t bytes)
 	return (bytes + PAGE - 1) & ~(PAGE - 1);
 }
 
+/* A huge page has to begin where one can: what is before that goes back. */
 static void *reserve(uint64_t bytes)
 {
-	void *base = mmap(NULL, bytes, PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *base =
+		mmap(NULL, bytes + HUGE, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t before;
 
-	return base == MAP_FAILED ? NULL : base;
+	if (base == MAP_FAILED)
+		return NULL;
+	before = -(uintptr_t)base & (HUGE - 1);
+	if (before)
+		munmap(base, before);
+	munmap(base + before + bytes, HUGE - before);
+	return base + before;
 }
 
-static int open_memory(struct blk_ram *ram, uint64_t size)
+static int open_memory(struct blk_ram *ram, uint64_t size, bool hugepages)
 {
-	if (size > SIZE_MAX / GROWTH - PAGE)
+	if (size > SIZE_MAX / GROWTH - HUGE)
 		return -ENOMEM;
 	ram->usable = page_up(size);
 	ram->reserved = GROWTH * ram->usable;
@@ -68,7 +79,8 @@ static int open_memory(struct blk_ram *ram, uint64_t size)
 	if (!ram->base)
 		return -ENOMEM;
 	/* A wish: a kernel without huge pages refuses it. */
-	(void)madvise(ram->base, ram->reserved, MADV_NOHUGEPAGE);
+	(void)madvise(ram->base, ram->reserved,
+		      hugepages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	if (!mprotect(ram->base, ram->usable, PROT_READ | PROT_WRITE))
 		return 0;
 	munmap(ram->base, ram->reserved);
@@ -85,7 +97,7 @@ static int ram_open(const struct blk_wish *wish, struct blk_backend **out,
 	(void)room;
 	if (!ram)
 		return -ENOMEM;
-	err = open_memory(ram, wish->size);
+	err = open_memory(ram, wish->size, wish->hugepages);
 	if (err) {
 		free(ram);
 		return err;
