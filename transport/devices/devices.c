@@ -13,11 +13,7 @@
 #include "transport/devices/rng.h"
 
 const struct device_type *const device_types[] = {
-	&blk_type,
-	&console_type,
-	&net_type,
-	&rng_type,
-	NULL,
+	&blk_type, &console_type, &net_type, &rng_type, NULL,
 };
 
 const struct device_type *device_type_find(const char *name)
