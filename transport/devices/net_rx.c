@@ -257,14 +257,18 @@ static void fill(const struct net_fill *f, const struct net_buffer *b,
 	uint32_t off = 0, part;
 	unsigned int i;
 
-	h->num_buffers = (uint16_t)f->buffers;
 	if (likely(f->spans == 1 && m->nb_segs == 1)) {
-		memcpy(s->host, h, sizeof(*h));
+		/* Not by way of @h, whose other half the load would wait for */
+		memcpy(s->host, h, offsetof(struct net_hdr, num_buffers));
+		store_le((uint8_t *)s->host +
+				 offsetof(struct net_hdr, num_buffers),
+			 2, 1);
 		net_copy((uint8_t *)s->host + sizeof(*h),
 			 rte_pktmbuf_mtod(m, const void *), m->data_len);
 		vq_push(b->chain.vq, &b->chain, left);
 		return;
 	}
+	h->num_buffers = (uint16_t)f->buffers;
 	s = scatter(s, &off, h, sizeof(*h));
 	for (; m; m = m->next)
 		s = scatter(s, &off, rte_pktmbuf_mtod(m, const void *),
