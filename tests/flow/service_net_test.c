@@ -12,8 +12,10 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -30,6 +32,7 @@
 #define FRAME 2048u
 #define BUFS  16
 #define HALF  (RAM_SIZE / 2)
+#define MOVES 24
 
 /* virtio 1.2, 5.1.3 */
 #define F_MAC	    (1ull << 5)
@@ -228,10 +231,22 @@ static void wire_end(struct wire *w)
 
 static int start(void **state)
 {
+	const char *const args[] = {
+		"--log-level",
+		"warn",
+		"--idle",
+		"50",
+		"--lcores",
+		sysconf(_SC_NPROCESSORS_ONLN) < 2 ? "0@0" : "0@0,1@0,2@1",
+		NULL
+	};
+
 	(void)state;
 	in_namespace = !unshare(CLONE_NEWNET);
-	return procs_init(&p) || procs_start_service(&p) ||
-	       procs_rpc(&p, "machine.create", MACHINE, NULL);
+	if (procs_init(&p))
+		return -1;
+	p.service = procs_start(&p, "pciringd", args);
+	return p.service < 0 || procs_rpc(&p, "machine.create", MACHINE, NULL);
 }
 
 static int stop(void **state)
@@ -296,6 +311,70 @@ static void two_functions_on_one_switch_hear_each_other(void **state)
 		assert_memory_equal(got, sent, 1514);
 	}
 	wire_end(&w);
+	for (unsigned int i = 0; i < 2; i++) {
+		nic_end(n[i]);
+		unplug(i + 1);
+	}
+}
+
+/* ---- Queues on other loops -------------------------------------------------- */
+
+static int place(unsigned int dev, int queue, int loop)
+{
+	char params[128];
+
+	snprintf(params, sizeof(params),
+		 "{\"machine\":\"demo\",\"address\":\"00:%02x.0\","
+		 "\"queue\":%d,\"loop\":%d}",
+		 dev, queue, loop);
+	return procs_rpc(&p, "function.place", params, NULL);
+}
+
+static _Atomic bool over;
+
+/* Each queue goes its own way; for a while all four are apart from home. */
+static void *mover(void *arg)
+{
+	int *failed = arg;
+
+	for (int i = 0; i < MOVES; i++)
+		*failed += place(1 + i % 2, i / 2 % 2, i / 4 % 2) != 0;
+	atomic_store(&over, true);
+	return NULL;
+}
+
+static void queues_move_between_loops_and_no_frame_is_lost(void **state)
+{
+	uint8_t sent[1514], got[FRAME];
+	unsigned int frames = 0;
+	pthread_t thread;
+	int failed = 0;
+	struct nic *n[2];
+	struct wire w;
+
+	(void)state;
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		skip();
+	assert_int_equal(plug(1, "switch:s"), 0);
+	assert_int_equal(plug(2, "switch:s"), 0);
+	wire_begin(&w);
+	for (unsigned int i = 0; i < 2; i++)
+		n[i] = nic_boot(w.link, w.mem, i + 1);
+	atomic_store(&over, false);
+	assert_int_equal(pthread_create(&thread, NULL, mover, &failed), 0);
+	while (!atomic_load(&over) || frames < 100) {
+		const unsigned int i = frames++ % 2;
+
+		make_frame(sent, n[i], n[1 - i]->mac, 1514, (uint8_t)frames);
+		nic_send(n[i], sent, 1514);
+		assert_int_equal(nic_receive(n[1 - i], got), 1514);
+		assert_memory_equal(got, sent, 1514);
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(failed, 0);
+	wire_end(&w);
+	/* A function goes while its queues are elsewhere. */
+	assert_int_equal(place(1, 0, 1), 0);
 	for (unsigned int i = 0; i < 2; i++) {
 		nic_end(n[i]);
 		unplug(i + 1);
@@ -455,6 +534,8 @@ int main(void)
 		cmocka_unit_test(
 			frames_go_through_an_ethdev_and_come_back_whole),
 		cmocka_unit_test(two_functions_on_one_switch_hear_each_other),
+		cmocka_unit_test(
+			queues_move_between_loops_and_no_frame_is_lost),
 		cmocka_unit_test(a_port_that_cannot_be_is_told_to_the_operator),
 		cmocka_unit_test(kernel_answers_a_guest_through_a_tap),
 		/* Last: it stops the service. */
