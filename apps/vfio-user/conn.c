@@ -126,6 +126,31 @@ static int recv_message(struct vu_conn *c)
 	return err ? err : -EPROTO;
 }
 
+/* Some of [@buf, @buf + @length), with the descriptors of the answer. */
+static ssize_t send_some(struct vu_conn *c, const void *buf, size_t length,
+			 bool first)
+{
+	_Alignas(struct cmsghdr) char
+		control[CMSG_SPACE(VU_SAID_FDS * sizeof(int))] = { 0 };
+	const size_t fds = c->m.nr_answer_fds * sizeof(int);
+	/* sendmsg() does not write through it. */
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf,
+			     .iov_len = length };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cmsg;
+
+	if (first && fds) {
+		msg.msg_control = control;
+		msg.msg_controllen = CMSG_SPACE(fds);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(fds);
+		memcpy(CMSG_DATA(cmsg), c->m.answer_fds, fds);
+	}
+	return sendmsg(c->sock, &msg, MSG_NOSIGNAL);
+}
+
 static int send_reply(struct vu_conn *c, int error)
 {
 	size_t done = 0, size = sizeof(c->out.h) + (error ? 0 : c->m.answer);
@@ -138,8 +163,8 @@ static int send_reply(struct vu_conn *c, int error)
 		.error = (uint32_t)-error,
 	};
 	while (done < size) {
-		ssize_t n = send(c->sock, (char *)&c->out + done, size - done,
-				 MSG_NOSIGNAL);
+		ssize_t n = send_some(c, (char *)&c->out + done, size - done,
+				      !done && !error);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -214,6 +239,7 @@ static int serve_one(struct vu_conn *c)
 
 	c->m.nr_fds = 0;
 	c->m.answer = 0;
+	c->m.nr_answer_fds = 0;
 	err = recv_message(c);
 	if (err <= 0) {
 		close_fds(&c->m);
@@ -260,6 +286,7 @@ int vu_conn_run(int sock, struct pciring *p, uint16_t function)
 		  (unsigned long long)c->posted,
 		  (unsigned long long)c->refused);
 	vu_intx_fini(&c->intx);
+	vu_kicks_fini(&c->kicks);
 	vu_dma_fini(&c->dma);
 	free(c);
 	return err;

@@ -16,6 +16,7 @@
 
 #include "apps/vfio-user/dma.h"
 #include "apps/vfio-user/intx.h"
+#include "apps/vfio-user/kicks.h"
 #include "apps/vfio-user/wire.h"
 #include "ring/pciring.h"
 
@@ -23,8 +24,10 @@
 
 struct vu_message {
 	struct vu_header h;
-	size_t length; /* of the payload in vu_conn.in */
-	size_t answer; /* of the reply's payload in vu_conn.out */
+	size_t length;	       /* of the payload in vu_conn.in */
+	size_t answer;	       /* of the reply's payload in vu_conn.out */
+	const int *answer_fds; /* borrowed, to go with the reply */
+	unsigned int nr_answer_fds;
 	unsigned int nr_fds;
 	/* Owned; a handler that keeps them says so by making nr_fds 0. */
 	int fds[VU_MAX_FDS];
@@ -36,6 +39,8 @@ struct vu_conn {
 	struct pciring_function_info info;
 	struct vu_dma dma;
 	struct vu_intx intx;
+	struct vu_kicks kicks;
+	unsigned int most_fds; /* that the client can receive */
 	bool negotiated;
 	uint64_t messages;
 	uint64_t posted;  /* writes that went without waiting */

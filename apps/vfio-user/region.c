@@ -40,21 +40,6 @@ int vu_region_info(struct vu_conn *c)
 	return 0;
 }
 
-/* No access of ours has a descriptor that stands for it. */
-int vu_region_io_fds(struct vu_conn *c)
-{
-	struct vu_io_fds io;
-
-	memcpy(&io, c->in, sizeof(io));
-	if (io.argsz < sizeof(io) || io.flags || io.index >= VU_NR_REGIONS)
-		return -EINVAL;
-	io.argsz = sizeof(io);
-	io.count = 0;
-	memcpy(c->out.payload, &io, sizeof(io));
-	c->m.answer = sizeof(io);
-	return 0;
-}
-
 static struct pciring_access access_at(const struct vu_conn *c, uint32_t region,
 				       uint64_t offset, unsigned int size)
 {

@@ -13,7 +13,6 @@ struct vu_conn;
 
 /* Handlers: 0 and the answer in the connection, or -errno to answer. */
 int vu_region_info(struct vu_conn *c);
-int vu_region_io_fds(struct vu_conn *c);
 int vu_region_read(struct vu_conn *c);
 int vu_region_write(struct vu_conn *c);
 int vu_region_write_multi(struct vu_conn *c);

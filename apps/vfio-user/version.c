@@ -40,7 +40,16 @@ static bool caps_are_sane(const json_t *caps)
 	return true;
 }
 
-static int check_json(const char *text, size_t length)
+/* More than we would send is as good as that. */
+static unsigned int most_fds(const json_t *caps)
+{
+	const json_t *n = json_object_get(caps, "max_msg_fds");
+	json_int_t most = n ? json_integer_value(n) : 1;
+
+	return most > VU_SAID_FDS ? VU_SAID_FDS : (unsigned int)most;
+}
+
+static int check_json(const char *text, size_t length, unsigned int *fds)
 {
 	json_t *root = json_loadb(text, strnlen(text, length), 0, NULL);
 	const json_t *caps;
@@ -51,8 +60,10 @@ static int check_json(const char *text, size_t length)
 	caps = json_object_get(root, "capabilities");
 	if (caps && !json_is_object(caps))
 		goto out;
-	if (caps_are_sane(caps ? caps : root))
-		err = 0;
+	if (!caps_are_sane(caps ? caps : root))
+		goto out;
+	*fds = most_fds(caps ? caps : root);
+	err = 0;
 out:
 	json_decref(root);
 	return err;
@@ -69,7 +80,9 @@ int vu_version(struct vu_conn *c)
 		return -EINVAL;
 	if (v.major != VU_MAJOR)
 		return -EPROTONOSUPPORT;
-	if (length && check_json(text, length))
+	/* What the protocol has for those that do not say. */
+	c->most_fds = 1;
+	if (length && check_json(text, length, &c->most_fds))
 		return -EINVAL;
 	if (v.minor > VU_MINOR)
 		v.minor = VU_MINOR;

@@ -132,6 +132,22 @@ struct vu_io_fds {
 };
 static_assert(sizeof(struct vu_io_fds) == 16, "wire");
 
+#define VU_IO_FD_IOEVENTFD 0u
+
+/* Of these @count follow in the reply, and their descriptors come with it. */
+struct vu_io_fd {
+	uint64_t offset; /* in the region */
+	uint64_t size;
+	uint32_t fd_index;
+	uint32_t type;
+	uint32_t flags; /* 0: datamatch is not looked at */
+	uint32_t reserved;
+	uint64_t datamatch;
+};
+static_assert(sizeof(struct vu_io_fd) == 40, "wire");
+static_assert(offsetof(struct vu_io_fd, fd_index) == 16, "wire");
+static_assert(offsetof(struct vu_io_fd, datamatch) == 32, "wire");
+
 enum vu_irq_index {
 	VU_IRQ_INTX,
 	VU_IRQ_MSI,
