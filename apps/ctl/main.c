@@ -39,6 +39,8 @@ static const char usage[] =
 	"                                a new function\n"
 	"  unplug MACHINE BDF            remove it\n"
 	"  place MACHINE BDF QUEUE LOOP  have a queue (or all) run by a loop\n"
+	"  resize MACHINE BDF [SIZE]     a disk of another size, with K, M, G\n"
+	"                                or T, or of what its file has now\n"
 	"  socket MACHINE BDF PATH       have the proxy serve it on a socket\n"
 	"  unsocket MACHINE BDF          stop that\n"
 	"  config                        what is there, as a configuration "
@@ -298,6 +300,41 @@ static int verb_place(const struct command *c)
 		    print_nothing);
 }
 
+/* Bytes, or so many of a unit. */
+static bool size_of(const char *text, long long *out)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	long n;
+	int end = 0;
+
+	if (sscanf(text, "%lld%n", out, &end) != 1 || *out < 0)
+		return false;
+	text += end;
+	unit = *text ? strchr(units, *text) : NULL;
+	for (n = unit ? unit - units + 1 : 0; n; n--)
+		if (__builtin_mul_overflow(*out, 1024, out))
+			return false;
+	return !*text || (unit && !text[1]);
+}
+
+static int verb_resize(const struct command *c)
+{
+	long long size = 0;
+
+	if (c->argc > 2 && (!size_of(c->argv[2], &size) || !size)) {
+		fprintf(stderr, "pciringctl: \"%s\" is no size such as 512M\n",
+			c->argv[2]);
+		return EXIT_USAGE;
+	}
+	return show(c,
+		    ctl_call(&c->ctl, "function.resize",
+			     json_pack("{ss ss sI}", "machine", c->argv[0],
+				       "address", c->argv[1], "size",
+				       (json_int_t)size)),
+		    print_nothing);
+}
+
 static int verb_socket(const struct command *c)
 {
 	return show(
@@ -360,6 +397,7 @@ static const struct verb {
 	{ "config", 0, 0, verb_config }, { "connect", 1, 1, verb_connect },
 	{ "call", 1, 2, verb_call },	 { "irq", 1, 1, verb_irq },
 	{ "bus", 3, 3, verb_bus },	 { "place", 4, 4, verb_place },
+	{ "resize", 2, 3, verb_resize },
 };
 
 /* ---- The command line ---------------------------------------------------------------- */

@@ -260,8 +260,8 @@ static void show_bars(const json_t *bars)
 
 static void show_queues(const json_t *queues)
 {
-	static const char *const heading[] = { "QUEUE", "SIZE", "STATE",
-					       "AVAIL", "USED" };
+	static const char *const heading[] = { "QUEUE", "SIZE",	 "STATE",
+					       "LOOP",	"AVAIL", "USED" };
 	struct ctl_table t;
 	const char *state;
 	json_t *q;
@@ -277,6 +277,12 @@ static void show_queues(const json_t *queues)
 		ctl_table_add(&t, "%" JSON_INTEGER_FORMAT, number(q, "index"));
 		ctl_table_add(&t, "%" JSON_INTEGER_FORMAT, number(q, "size"));
 		ctl_table_add(&t, "%s", state);
+		ctl_table_add(&t, "%" JSON_INTEGER_FORMAT, number(q, "loop"));
+		if (!json_object_get(q, "avail")) {
+			ctl_table_add(&t, "-");
+			ctl_table_add(&t, "-");
+			continue;
+		}
 		ctl_table_add(&t, "%" JSON_INTEGER_FORMAT, number(q, "avail"));
 		ctl_table_add(&t, "%" JSON_INTEGER_FORMAT, number(q, "used"));
 	}

@@ -210,6 +210,15 @@ static json_t *function_place_method(void *ctx, json_t *params,
 		json_integer_value(json_object_get(params, "loop")), e));
 }
 
+static json_t *function_resize_method(void *ctx, json_t *params,
+				      struct service_error *e)
+{
+	return done(service_function_resize(
+		ctx, get_string(params, "machine"),
+		get_string(params, "address"),
+		json_integer_value(json_object_get(params, "size")), e));
+}
+
 static json_t *socket_create(void *ctx, json_t *params, struct service_error *e)
 {
 	return done(service_socket_create(ctx, get_string(params, "machine"),
@@ -312,6 +321,14 @@ static const struct param function_place_params[] = {
 	{ .name = NULL },
 };
 
+static const struct param function_resize_params[] = {
+	{ "machine", PARAM_STRING, true, "the machine's name" },
+	{ "address", PARAM_STRING, true, "the disk: 00:01.0" },
+	{ "size", PARAM_INTEGER, false,
+	  "bytes, whole sectors of 512; default: as large as its file is" },
+	{ .name = NULL },
+};
+
 static const struct param socket_create_params[] = {
 	{ "machine", PARAM_STRING, true, "the machine's name" },
 	{ "address", PARAM_STRING, true, "the function: 00:01.0" },
@@ -354,6 +371,8 @@ const struct rpc_method service_methods[] = {
 	  function_params, function_destroy },
 	{ "function.place", "have a queue run by another poll loop", false,
 	  function_place_params, function_place_method },
+	{ "function.resize", "have a disk be of another size", false,
+	  function_resize_params, function_resize_method },
 	{ "socket.create",
 	  "have the machine's vfio-user proxy serve a function on a socket",
 	  true, socket_create_params, socket_create },

@@ -157,6 +157,12 @@ int service_function_place(struct service *s, const char *machine,
 			   const char *address, json_int_t queue,
 			   json_int_t loop, struct service_error *e);
 
+/* A disk has @size bytes from now on, or 0: what its file has, and tells its
+ * driver.  As blk_resize(), -ENOENT. */
+int service_function_resize(struct service *s, const char *machine,
+			    const char *address, json_int_t size,
+			    struct service_error *e);
+
 /* For service.c: @m is about to go, its machine has gone. */
 void service_functions_free(struct service_machine *m);
 

@@ -14,6 +14,7 @@
 
 #include "apps/pciringd/address.h"
 #include "apps/pciringd/service.h"
+#include "transport/devices/blk.h"
 
 #define MAX_OPTIONS 32
 
@@ -382,7 +383,38 @@ int service_function_place(struct service *s, const char *machine,
 		return service_fail(e, -ENOMEM, NULL, "out of memory");
 	service_run(m, place, &p);
 	free(p.fresh);
+	if (p.err == -EPERM)
+		return service_fail(e, -EINVAL, "queue",
+				    "queue %u of %s is, or can become, the one "
+				    "for control, which stays with the "
+				    "machine's own loop",
+				    p.queue, address);
 	return p.err;
+}
+
+/* ---- Disks --------------------------------------------------------------- */
+
+int service_function_resize(struct service *s, const char *machine,
+			    const char *address, json_int_t size,
+			    struct service_error *e)
+{
+	struct service_function *f;
+	struct service_machine *m;
+	char error[160] = "";
+	int err = find_function(s, machine, address, &m, &f, e);
+
+	if (err)
+		return err;
+	if (size < 0)
+		return service_fail(e, -EINVAL, "size",
+				    "bytes, or 0: as large as the file is");
+	/* The device tells its driver at home, by a letter. */
+	err = blk_resize(f->function->device, (uint64_t)size, error,
+			 sizeof(error));
+	return err ? service_fail(e, err,
+				  err == -EOPNOTSUPP ? "address" : "size", "%s",
+				  error)
+		   : 0;
 }
 
 /* ---- Sockets ------------------------------------------------------------- */

@@ -126,19 +126,37 @@ static json_t *bars_json(const struct snapshot_function *f)
 	return list;
 }
 
-static json_t *queues_json(const struct snapshot_function *f)
+/* The loop that runs queue @q of a function of @m. */
+static int loop_of_queue(const struct service_machine *m,
+			 const struct snapshot_queue *q)
+{
+	const struct service *s = m->service;
+
+	for (unsigned int i = 0; q->at && i < s->nr_loops; i++)
+		if (loop_worker(s->loop[i]) == q->at)
+			return (int)i;
+	return loop_number(m);
+}
+
+static json_t *queues_json(const struct service_machine *m,
+			   const struct snapshot_function *f)
 {
 	const struct vq_state *q;
-	json_t *list = json_array();
+	json_t *list = json_array(), *o;
 
 	for (int i = 0; i < f->nr_queues; i++) {
 		q = &f->queue[i].state;
-		json_array_append_new(
-			list,
-			json_pack("{si si sb sb si si}", "index", i, "size",
-				  (int)q->size, "enabled", q->enabled, "broken",
-				  q->broken, "avail", (int)q->last_avail,
-				  "used", (int)q->used));
+		o = json_pack("{si si sb sb si}", "index", i, "size",
+			      (int)q->size, "enabled", q->enabled, "broken",
+			      q->broken, "loop",
+			      loop_of_queue(m, &f->queue[i]));
+		/* How far it is only the loop knows that runs it. */
+		if (!f->queue[i].at) {
+			json_object_set_new(o, "avail",
+					    json_integer(q->last_avail));
+			json_object_set_new(o, "used", json_integer(q->used));
+		}
+		json_array_append_new(list, o);
 	}
 	return list;
 }
@@ -211,7 +229,7 @@ static json_t *function_json(const struct service_machine *m,
 		"enabled", f->msix_enabled, "bound", (int)f->vectors_bound,
 		"msi", "messages", (int)f->msi_messages, "enabled",
 		f->msi_enabled, "intx", intx_json(&f->intx), "virtio",
-		virtio_json(&f->virtio), "queues", queues_json(f), "socket",
+		virtio_json(&f->virtio), "queues", queues_json(m, f), "socket",
 		socket_json(m, of));
 }
 

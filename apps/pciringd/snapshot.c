@@ -77,9 +77,11 @@ static void copy_queue(struct snapshot_queue *out, const struct vq *vq)
 	out->state.size = vq->s.size;
 	out->state.enabled = vq->s.enabled;
 	out->state.broken = __atomic_load_n(&vq->s.broken, __ATOMIC_RELAXED);
-	out->state.last_avail =
-		__atomic_load_n(&vq->s.last_avail, __ATOMIC_RELAXED);
-	out->state.used = __atomic_load_n(&vq->s.used, __ATOMIC_RELAXED);
+	/* They are plain words of whoever runs the queue. */
+	if (out->at)
+		return;
+	out->state.last_avail = vq->s.last_avail;
+	out->state.used = vq->s.used;
 }
 
 static void copy_function(struct snapshot_function *out)
@@ -99,6 +101,7 @@ static void copy_function(struct snapshot_function *out)
 	out->no_vector = f->vp.stats.no_vector;
 	copy_intx(&out->intx, f);
 	for (unsigned int q = 0; q < out->nr_queues; q++) {
+		out->queue[q].at = function_worker(f, q);
 		copy_queue(&out->queue[q], &v->queue[q]);
 	}
 }

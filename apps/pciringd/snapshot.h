@@ -12,6 +12,7 @@
 #include "apps/pciringd/attachment.h"
 
 struct snapshot_queue {
+	const struct worker *at; /* NULL: home; else no indices in @state */
 	struct vq_state state;
 	struct vq_stats stats;
 };

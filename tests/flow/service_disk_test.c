@@ -9,8 +9,10 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ring/base.h"
@@ -94,7 +96,8 @@ static void operator_plugs_a_disk_and_reads_what_options_there_are(void **state)
 
 	(void)state;
 	assert_int_equal(service_ctl(out, sizeof(out), "info"), 0);
-	assert_non_null(strstr(out, "backend: file, null (reads as zeroes) or"));
+	assert_non_null(
+		strstr(out, "backend: file, null (reads as zeroes) or"));
 	assert_int_equal(service_ctl(out, sizeof(out),
 				     "plug demo 00:01.0 blk backend=ram "
 				     "size=64M serial=d1 queues=2"),
@@ -174,6 +177,74 @@ static void guest_reads_over_rings_what_it_wrote(void **state)
 	vm_end(vm);
 }
 
+/* In sectors; a moment later, once the machine's loop has said so. */
+static void expect_capacity(struct vm *vm, uint64_t sectors)
+{
+	for (int i = 0; i < 50000; i++) {
+		if (guest_read(&vm->g, GUEST_CAP_CONFIG, 0, 8) == sectors)
+			return;
+		usleep(100);
+	}
+	fail_msg("it has not become %llu sectors", (unsigned long long)sectors);
+}
+
+static int resize(const char *size, char *out, size_t room)
+{
+	char args[80];
+
+	snprintf(args, sizeof(args), "resize demo 00:01.0 %s", size);
+	return service_ctl(out, room, args);
+}
+
+static void disk_follows_its_file_and_the_operator(void **state)
+{
+	char path[PROCS_PATH], params[PROCS_PATH + 160], out[1024];
+	struct stat st;
+	struct vm *vm;
+	uint64_t data;
+	int fd;
+
+	(void)state;
+	procs_path(&p, "disk.img", path);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	snprintf(params, sizeof(params), DISK("\"backend\":\"file\",\"path\":\"%s\""), path);
+	assert_int_equal(procs_rpc(&p, "function.create", params, NULL), 0);
+	vm = vm_of_function();
+	data = guest_alloc(&vm->g, 512, 512);
+	expect_capacity(vm, 2048);
+	assert_int_equal(ask(&vm->g, READ, 2048, data), 1);
+	assert_int_equal(ftruncate(fd, 2 << 20), 0);
+	assert_int_equal(resize("", out, sizeof(out)), 0);
+	expect_capacity(vm, 4096);
+	assert_int_equal(ask(&vm->g, WRITE, 2048, data), 0);
+	assert_int_equal(resize("4M", out, sizeof(out)), 0);
+	expect_capacity(vm, 8192);
+	assert_int_equal(ask(&vm->g, READ, 8191, data), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, 4 << 20);
+	/* What is no size, and what has none. */
+	assert_int_equal(resize("1000", out, sizeof(out)), 1);
+	assert_non_null(strstr(out, "whole sectors"));
+	assert_int_equal(resize("4X", out, sizeof(out)), 2);
+	assert_int_equal(resize("0", out, sizeof(out)), 2);
+	expect_capacity(vm, 8192);
+	assert_int_equal(
+		service_ctl(out, sizeof(out), "resize demo 00:02.0 1M"), 1);
+	assert_non_null(strstr(out, "has no function"));
+	assert_int_equal(service_ctl(out, sizeof(out), "plug demo 00:02.0 rng"),
+			 0);
+	assert_int_equal(
+		service_ctl(out, sizeof(out), "resize demo 00:02.0 1M"), 1);
+	assert_non_null(strstr(out, "only a disk"));
+	assert_int_equal(service_ctl(out, sizeof(out), "unplug demo 00:02.0"),
+			 0);
+	vm_end(vm);
+	close(fd);
+	unlink(path);
+}
+
 static int stop(void **state)
 {
 	(void)state;
@@ -189,7 +260,9 @@ int main(void)
 		cmocka_unit_test_teardown(
 			operator_plugs_a_disk_and_reads_what_options_there_are,
 			unplug),
-		cmocka_unit_test(guest_reads_over_rings_what_it_wrote),
+		cmocka_unit_test_teardown(guest_reads_over_rings_what_it_wrote,
+					  unplug),
+		cmocka_unit_test(disk_follows_its_file_and_the_operator),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

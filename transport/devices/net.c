@@ -335,6 +335,13 @@ static void net_destroy(struct virtio_device *d)
 	free(n);
 }
 
+/* The control queue is the third or the last: the driver decides. */
+static bool net_queue_stays(const struct virtio_device *d, unsigned int q)
+{
+	return d->offer.w[0] >> NET_F_CTRL_VQ & 1 &&
+	       (q == 2 || q + 1 == d->nr_queues);
+}
+
 static const struct virtio_device_ops net_ops = {
 	.name = "net",
 	.type = NET_DEVICE_ID,
@@ -345,6 +352,7 @@ static const struct virtio_device_ops net_ops = {
 	.stop = net_stop,
 	.queue_run = net_queue_run,
 	.queue_sleep = net_queue_sleep,
+	.queue_stays = net_queue_stays,
 	.event = net_event,
 	.config_read = net_config_read,
 	.config_write = NULL,

@@ -157,6 +157,13 @@ static void reseat(struct function *f)
 	virtio_set_memory(v, mem);
 }
 
+bool function_queue_stays(const struct function *f, unsigned int q)
+{
+	const struct virtio_device *d = f->device;
+
+	return d->ops->queue_stays && d->ops->queue_stays(d, q);
+}
+
 int function_place(struct function *f, struct seat **fresh, uint32_t q,
 		   struct worker *at)
 {
@@ -164,12 +171,15 @@ int function_place(struct function *f, struct seat **fresh, uint32_t q,
 
 	if (q != SEAT_ALL_QUEUES && q >= n)
 		return -ERANGE;
+	if (q != SEAT_ALL_QUEUES && at && function_queue_stays(f, q))
+		return -EPERM;
 	if (!f->seats) {
 		f->seats = *fresh;
 		*fresh = NULL;
 	}
 	for (struct seat *s = f->seats; s < seats_end(f); s++)
-		if (q == SEAT_ALL_QUEUES || s->q == q)
+		if (s->q == q || (q == SEAT_ALL_QUEUES &&
+				  !(at && function_queue_stays(f, s->q))))
 			s->wanted = at;
 	reseat(f);
 	return 0;

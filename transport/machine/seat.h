@@ -38,10 +38,13 @@ struct seat {
  * to function_place(), or free(). */
 struct seat *seats_create(struct function *f);
 
+/* Any thread.  Must home run queue @q of @f? */
+bool function_queue_stays(const struct function *f, unsigned int q);
+
 /*
- * Queue @q, or SEAT_ALL_QUEUES, is run by @at from now on; NULL is home.  What
- * is under way is waited for.  *@fresh is taken, and set to NULL, if the
- * function has no seats yet.  -ERANGE.
+ * Queue @q, or SEAT_ALL_QUEUES but those that must stay, is run by @at from now
+ * on; NULL is home.  What is under way is waited for.  *@fresh is taken, and
+ * set to NULL, if the function has no seats yet.  -ERANGE, -EPERM it must stay.
  */
 int function_place(struct function *f, struct seat **fresh, uint32_t q,
 		   struct worker *at);

@@ -76,6 +76,9 @@ struct virtio_device_ops {
 	 * or VIRTIO_ASLEEP.  No kick of such a queue wakes it.  NULL: see
 	 * VIRTIO_ASLEEP. */
 	uint64_t (*queue_sleep)(struct virtio_device *d, unsigned int q);
+	/* Any thread.  Must home itself run queue @q, whatever the driver will
+	 * negotiate?  NULL: none. */
+	bool (*queue_stays)(const struct virtio_device *d, unsigned int q);
 	/* What virtio_event() asked for. */
 	void (*event)(struct virtio_device *d);
 	/* [off, off + size) lies inside config_size; size 1, 2, 4 or 8.
