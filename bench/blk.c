@@ -12,7 +12,6 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +70,9 @@ static const struct blk_case cases[] = {
 	{ "file", false, false, false, 512, 32, false, false },
 	{ "file", false, false, false, 4096, 1, false, false },
 	{ "file", false, false, false, 4096, 32, false, false },
+	{ "file", true, false, false, 512, 1, false, false },
+	{ "file", true, false, false, 512, 4, false, false },
+	{ "file", true, false, false, 512, 32, false, false },
 };
 
 #define NR_CASES (sizeof(cases) / sizeof(cases[0]))
@@ -84,7 +86,7 @@ struct run {
 	struct blk_series series[NR_CASES];
 	unsigned int nr_series, rounds, block_ms;
 	const char *backend, *ring; /* only this one, or NULL */
-	char file[CHILD_DIR_MAX + 16];
+	bool in_order;
 	struct blk_flow flow;
 };
 
@@ -148,7 +150,8 @@ static int start_disk(struct run *run, struct blk_disk *d)
 	/* Without FLUSH each write would wait for the disk. */
 	const uint64_t features = BLK_F_FLUSH |
 				  (d->packed ? VRING_F_PACKED : 0) |
-				  (d->indirect ? VRING_F_INDIRECT : 0);
+				  (d->indirect ? VRING_F_INDIRECT : 0) |
+				  (run->in_order ? VRING_F_IN_ORDER : 0);
 	int err;
 
 	d->queue.packed = d->packed;
@@ -171,20 +174,28 @@ static int start_disk(struct run *run, struct blk_disk *d)
 	return blk_disk_fill(&run->flow, d);
 }
 
+static void file_name(const struct run *run, bool packed, char *name,
+		      size_t room)
+{
+	snprintf(name, room, "%s/%s", run->rig.service.dir,
+		 packed ? "packed" : "split");
+}
+
 static int create_disk(struct run *run, struct blk_disk *d)
 {
-	char options[200];
+	char options[280], file[CHILD_DIR_MAX + 16], path[sizeof(file) + 32];
 
-	if (!strcmp(d->backend, "file"))
-		snprintf(options, sizeof(options),
-			 "{\"backend\":\"file\",\"path\":\"%s\"%s}", run->file,
-			 d->packed ? ",\"packed\":true" : "");
-	else
-		snprintf(options, sizeof(options),
-			 "{\"backend\":\"%s\",\"size\":\"" BLK_DISK_TEXT
-			 "\"%s%s}",
-			 d->backend, d->packed ? ",\"packed\":true" : "",
-			 d->huge ? ",\"hugepages\":true" : "");
+	path[0] = '\0';
+	if (!strcmp(d->backend, "file")) {
+		file_name(run, d->packed, file, sizeof(file));
+		snprintf(path, sizeof(path), ",\"path\":\"%s\",\"create\":true",
+			 file);
+	}
+	snprintf(options, sizeof(options),
+		 "{\"backend\":\"%s\",\"size\":\"" BLK_DISK_TEXT "\"%s%s%s%s}",
+		 d->backend, path, d->packed ? ",\"packed\":true" : "",
+		 run->in_order ? ",\"in_order\":true" : "",
+		 d->huge ? ",\"hugepages\":true" : "");
 	return queue_rig_add(&run->rig, "blk", options, &d->function);
 }
 
@@ -231,17 +242,14 @@ static int start_disks(struct run *run)
 	return err;
 }
 
-static int make_file(struct run *run)
+static void remove_files(const struct run *run)
 {
-	int fd, err;
+	char file[CHILD_DIR_MAX + 16];
 
-	snprintf(run->file, sizeof(run->file), "%s/disk", run->rig.service.dir);
-	fd = open(run->file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	err = posix_fallocate(fd, 0, BLK_DISK_BYTES);
-	close(fd);
-	return -err;
+	for (int packed = 0; packed < 2 && run->rig.service.dir[0]; packed++) {
+		file_name(run, packed, file, sizeof(file));
+		unlink(file);
+	}
 }
 
 /* ---- The measurement --------------------------------------------------- */
@@ -251,8 +259,10 @@ static void choose(struct run *run)
 	for (size_t i = 0; i < NR_CASES; i++) {
 		const struct blk_disk *d = disk_of(run, &cases[i]);
 
-		if (d && d->there && wanted(run, &cases[i]))
-			run->series[run->nr_series++].what = cases[i];
+		if (!d || !d->there || !wanted(run, &cases[i]))
+			continue;
+		run->series[run->nr_series].what = cases[i];
+		run->series[run->nr_series++].in_order = run->in_order;
 	}
 }
 
@@ -274,8 +284,6 @@ static int run_all(void *arg)
 
 	run->flow.ns_per_tick = run->rig.ns_per_tick;
 	if (!err)
-		err = make_file(run);
-	if (!err)
 		err = create_disks(run);
 	if (!err)
 		err = start_disks(run);
@@ -283,8 +291,7 @@ static int run_all(void *arg)
 		choose(run);
 		err = run->nr_series ? measure_all(run) : -ENODEV;
 	}
-	if (run->file[0])
-		unlink(run->file);
+	remove_files(run);
 	queue_rig_close(&run->rig);
 	return err;
 }
@@ -300,6 +307,7 @@ static bool parse(struct run *run, char **args)
 {
 	static const char *const backends[] = { "null", "ram", "file", NULL };
 	static const char *const rings[] = { "split", "packed", NULL };
+	static const char *const orders[] = { "any", "in", NULL };
 	char *end;
 
 	for (; *args; args += 2) {
@@ -309,6 +317,8 @@ static bool parse(struct run *run, char **args)
 			run->backend = args[1];
 		else if (!strcmp(args[0], "--ring") && one_of(args[1], rings))
 			run->ring = args[1];
+		else if (!strcmp(args[0], "--order") && one_of(args[1], orders))
+			run->in_order = args[1][0] == 'i';
 		else if (!strcmp(args[0], "--rounds")) {
 			unsigned long n = strtoul(args[1], &end, 10);
 
@@ -349,7 +359,8 @@ int bench_blk(const struct bench_options *o)
 		if (!parse(run, o->args)) {
 			fprintf(stderr,
 				"blk: has the options --backend null, ram or "
-				"file, --ring split or packed, --rounds 1 to "
+				"file, --ring split or packed, --order any or "
+				"in, --rounds 1 to "
 				"%d\n",
 				BLK_ROUNDS_MAX);
 			free(run);

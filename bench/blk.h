@@ -47,6 +47,7 @@ struct blk_round {
 
 struct blk_series {
 	struct blk_case what;
+	bool in_order; /* negotiated */
 	unsigned int nr;
 	struct blk_round round[BLK_ROUNDS_MAX];
 };

@@ -126,18 +126,21 @@ static const char *among(const struct blk_case *c)
 	return c->huge ? "disk, huge pages" : "disk";
 }
 
-static void print_json(const struct blk_case *c, const struct figure *f,
+static void print_json(const struct blk_series *s, const struct figure *f,
 		       const char *cpu)
 {
+	const struct blk_case *c = &s->what;
+
 	printf("{\"bench\":\"blk\",\"backend\":\"%s\",\"ring\":\"%s\","
 	       "\"size\":%u,\"depth\":%u,\"op\":\"%s\",\"chain\":\"%s\","
-	       "\"among\":\"%s\",\"iops\":%.0f,\"ns\":%.1f,\"ns_p99\":%.1f,"
+	       "\"among\":\"%s\",\"order\":\"%s\",\"iops\":%.0f,\"ns\":%.1f,"
+	       "\"ns_p99\":%.1f,"
 	       "\"cpu_ns\":%.1f,"
 	       "\"pingpong_ns\":%.1f,\"ratio\":%.3f,\"kicks\":%.4f,",
 	       c->backend, c->packed ? "packed" : "split", c->size, c->depth,
 	       c->write ? "write" : "read", c->indirect ? "indirect" : "direct",
-	       among(c), 1e9 / f->ns, f->ns, f->ns_p99, f->cpu_ns,
-	       f->pingpong_ns, f->ratio, f->kicks);
+	       among(c), s->in_order ? "in" : "any", 1e9 / f->ns, f->ns,
+	       f->ns_p99, f->cpu_ns, f->pingpong_ns, f->ratio, f->kicks);
 	if (c->depth == 1)
 		for (unsigned int k = 0; k < NR_BLK_STAGES; k++)
 			printf("\"%s_ns\":%.1f,", blk_stage_name[k],
@@ -202,7 +205,7 @@ unsigned int blk_report(const struct bench_options *o,
 			continue;
 		make_figure(s, (enum blk_place)p, &f);
 		if (o->json)
-			print_json(&s->what, &f, cpu);
+			print_json(s, &f, cpu);
 		else
 			print_row(&s->what, &f);
 		missed += f.bound > 0 && f.ratio > f.bound;

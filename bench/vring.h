@@ -34,6 +34,7 @@
 #define VRING_F_INDIRECT (1ull << 28)
 #define VRING_F_VERSION	 (1ull << 32)
 #define VRING_F_PACKED	 (1ull << 34)
+#define VRING_F_IN_ORDER (1ull << 35)
 
 struct vring_piece {
 	uint64_t gpa;

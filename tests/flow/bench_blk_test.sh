@@ -49,6 +49,7 @@ fi
 refuses blk_refuses_an_option_that_it_does_not_have --functions 4
 refuses blk_refuses_a_backend_that_there_is_not --backend floppy
 refuses blk_refuses_a_ring_that_there_is_not --ring round
+refuses blk_refuses_an_order_that_there_is_not --order out
 refuses blk_refuses_no_rounds --rounds 0
 refuses blk_refuses_too_many_rounds --rounds 61
 refuses blk_refuses_an_option_without_a_value --ring
@@ -60,7 +61,7 @@ holds blk_lines_have_the_promised_keys \
 	'all(.bench == "blk" and
 	 ([.size, .depth, .iops, .ns, .ns_p99, .cpu_ns, .pingpong_ns, .ratio,
 	   .kicks, .rounds] | all(type == "number")) and
-	 ([.backend, .ring, .op, .chain, .among, .placement, .cpu] |
+	 ([.backend, .ring, .op, .chain, .among, .order, .placement, .cpu] |
 	  all(type == "string")))'
 holds blk_measures_each_backend_size_and_depth_on_split_rings \
 	'[.[] | select(.ring == "split" and .op == "read" and
@@ -69,6 +70,10 @@ holds blk_measures_each_backend_size_and_depth_on_split_rings \
 	 [["null", 512, 1], ["null", 512, 32], ["null", 4096, 1],
 	  ["null", 4096, 32], ["ram", 512, 1], ["ram", 512, 32],
 	  ["ram", 4096, 1], ["ram", 4096, 32]]'
+holds blk_measures_files_on_both_rings \
+	'[.[] | select(.backend == "file" and .size == 512) |
+	  [.ring, .depth]] | unique == [["packed", 1], ["packed", 4],
+	  ["packed", 32], ["split", 1], ["split", 4], ["split", 32]]'
 holds blk_tells_one_sector_and_huge_pages_from_any_of_the_disk \
 	'[.[].among] | unique == ["disk", "disk, huge pages", "one sector"]'
 holds blk_iops_are_what_ns_say \
