@@ -82,6 +82,8 @@ static void print_function(const json_t *f)
 	       json_integer_value(json_object_get(f, "needs_reset")));
 	print_numbers("accesses", json_object_get(f, "accesses"));
 	print_numbers("intx    ", json_object_get(f, "intx"));
+	if (json_object_get(f, "counters"))
+		print_numbers("device  ", json_object_get(f, "counters"));
 	print_rows(json_object_get(f, "queues"), "  ", queues,
 		   ARRAY_SIZE(queues));
 }

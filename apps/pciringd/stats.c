@@ -47,6 +47,24 @@ static json_t *access_stats(const struct snapshot_function *f)
 	return o;
 }
 
+/* What it counts itself; NULL: nothing. */
+static json_t *device_counters(const struct service_function *f)
+{
+	struct virtio_device *d = f->function->device;
+	uint64_t value[VIRTIO_DEVICE_COUNTERS];
+	const char *const *name;
+	unsigned int n;
+	json_t *o;
+
+	if (!d->ops->counters)
+		return NULL;
+	n = d->ops->counters(d, &name, value, ARRAY_SIZE(value));
+	o = json_object();
+	for (unsigned int i = 0; i < n; i++)
+		put(o, name[i], value[i]);
+	return o;
+}
+
 static json_t *intx_stats(const struct snapshot_intx *i)
 {
 	json_t *o = json_object();
@@ -69,7 +87,7 @@ static uint64_t bad_requests(const struct snapshot_function *f)
 
 static json_t *function_stats(const struct snapshot_function *f)
 {
-	json_t *o = json_object(), *queues = json_array();
+	json_t *o = json_object(), *queues = json_array(), *own;
 	uint64_t chains = 0, bytes = 0;
 	char address[ADDRESS_TEXT];
 
@@ -85,6 +103,9 @@ static json_t *function_stats(const struct snapshot_function *f)
 			    json_string(f->of->function->type->name));
 	json_object_set_new(o, "accesses", access_stats(f));
 	json_object_set_new(o, "queues", queues);
+	own = device_counters(f->of);
+	if (own)
+		json_object_set_new(o, "counters", own);
 	put(o, "chains", chains);
 	put(o, "bytes", bytes);
 	/* A message of plain MSI is a rise of what would be INTx. */

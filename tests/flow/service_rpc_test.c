@@ -187,7 +187,17 @@ static void operators_verbs_work_from_the_shell(void **state)
 	assert_non_null(strstr(out, "16 KiB"));
 	assert_int_equal(service_ctl(out, sizeof(out), "stats demo"), 0);
 	assert_non_null(strstr(out, "0 chains"));
+	assert_null(strstr(out, "tx_frames"));
+	assert_int_equal(service_ctl(out, sizeof(out),
+				     "plug demo 00:02.0 net port=null"),
+			 0);
+	assert_int_equal(service_ctl(out, sizeof(out), "stats demo"), 0);
+	assert_non_null(strstr(out, "tx_frames 0"));
+	assert_non_null(strstr(out, "ctrl_errors 0"));
+	assert_int_equal(service_ctl(out, sizeof(out), "unplug demo 00:02.0"),
+			 0);
 	assert_int_equal(service_ctl(out, sizeof(out), "info"), 0);
+	assert_non_null(strstr(out, "MOST CHAINS"));
 	assert_non_null(strstr(out, "rng"));
 	assert_int_equal(service_ctl(out, sizeof(out), "unsocket demo 00:01.0"),
 			 0);

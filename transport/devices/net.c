@@ -335,6 +335,52 @@ static void net_destroy(struct virtio_device *d)
 	free(n);
 }
 
+/* ---- Counters ------------------------------------------------------------- */
+
+static void add_counts(uint64_t *sum, const struct net_counts *c)
+{
+	const uint64_t *word = (const uint64_t *)c;
+	unsigned int i;
+
+	for (i = 0; i < NET_COUNTS; i++)
+		sum[i] += count_read(&word[i]);
+}
+
+void net_count(struct virtio_device *d, struct net_counts *out)
+{
+	struct net *n = net_of(d);
+	uint64_t sum[NET_COUNTS] = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < n->p.pairs; i++) {
+		add_counts(sum, &n->pair[i]->rx.count);
+		add_counts(sum, &n->pair[i]->tx.count);
+	}
+	memcpy(out, sum, sizeof(*out));
+	out->ctrl_errors = count_read(&n->ctrl_errors);
+}
+
+static unsigned int net_counters(struct virtio_device *d,
+				 const char *const **names, uint64_t *values,
+				 unsigned int room)
+{
+	static const char *const name[] = {
+		"rx_frames",   "rx_bytes",     "tx_frames", "tx_bytes",
+		"rx_filtered", "rx_too_large", "rx_bad",    "rx_no_mbufs",
+		"rx_stopped",  "tx_bad",       "tx_full",   "tx_no_mbufs",
+		"tx_stopped",  "ctrl_errors",
+	};
+	struct net_counts counts;
+
+	static_assert(ARRAY_SIZE(name) == NET_COUNTS, "in their order");
+	if (room < NET_COUNTS)
+		return 0;
+	net_count(d, &counts);
+	memcpy(values, &counts, sizeof(counts));
+	*names = name;
+	return NET_COUNTS;
+}
+
 /* The control queue is the third or the last: the driver decides. */
 static bool net_queue_stays(const struct virtio_device *d, unsigned int q)
 {
@@ -353,6 +399,7 @@ static const struct virtio_device_ops net_ops = {
 	.queue_run = net_queue_run,
 	.queue_sleep = net_queue_sleep,
 	.queue_stays = net_queue_stays,
+	.counters = net_counters,
 	.event = net_event,
 	.config_read = net_config_read,
 	.config_write = NULL,
@@ -437,29 +484,4 @@ free_pairs:
 	free_pairs(n);
 	free(n);
 	return err;
-}
-
-/* ---- Counters ------------------------------------------------------------- */
-
-static void add_counts(uint64_t *sum, const struct net_counts *c)
-{
-	const uint64_t *word = (const uint64_t *)c;
-	unsigned int i;
-
-	for (i = 0; i < NET_COUNTS; i++)
-		sum[i] += count_read(&word[i]);
-}
-
-void net_count(struct virtio_device *d, struct net_counts *out)
-{
-	struct net *n = net_of(d);
-	uint64_t sum[NET_COUNTS] = { 0 };
-	unsigned int i;
-
-	for (i = 0; i < n->p.pairs; i++) {
-		add_counts(sum, &n->pair[i]->rx.count);
-		add_counts(sum, &n->pair[i]->tx.count);
-	}
-	memcpy(out, sum, sizeof(*out));
-	out->ctrl_errors = count_read(&n->ctrl_errors);
 }

@@ -47,6 +47,8 @@ struct virtio_device;
 #define VIRTIO_AWAKE  0u	 /* there is something: do not sleep */
 #define VIRTIO_ASLEEP UINT64_MAX /* the device wakes the loop by itself */
 
+#define VIRTIO_DEVICE_COUNTERS 32u
+
 struct virtio_device_ops {
 	const char *name; /* "rng" */
 	uint16_t type;	  /* virtio device ID; virtio 1.2, chapter 5 */
@@ -79,6 +81,12 @@ struct virtio_device_ops {
 	/* Any thread.  Must home itself run queue @q, whatever the driver will
 	 * negotiate?  NULL: none. */
 	bool (*queue_stays)(const struct virtio_device *d, unsigned int q);
+	/* Any thread.  What the device itself counts: at most @room @values
+	 * (VIRTIO_DEVICE_COUNTERS is enough) with their *@names, for ever;
+	 * returns how many.  NULL: nothing. */
+	unsigned int (*counters)(struct virtio_device *d,
+				 const char *const **names, uint64_t *values,
+				 unsigned int room);
 	/* What virtio_event() asked for. */
 	void (*event)(struct virtio_device *d);
 	/* [off, off + size) lies inside config_size; size 1, 2, 4 or 8.
