@@ -209,7 +209,8 @@ static void disk_follows_its_file_and_the_operator(void **state)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, 1 << 20), 0);
-	snprintf(params, sizeof(params), DISK("\"backend\":\"file\",\"path\":\"%s\""), path);
+	snprintf(params, sizeof(params),
+		 DISK("\"backend\":\"file\",\"path\":\"%s\""), path);
 	assert_int_equal(procs_rpc(&p, "function.create", params, NULL), 0);
 	vm = vm_of_function();
 	data = guest_alloc(&vm->g, 512, 512);
