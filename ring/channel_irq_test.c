@@ -214,7 +214,7 @@ static void send_in_turns(struct irq_race *r)
 	uint64_t seed = 88172645463325252;
 	unsigned int n;
 
-	while (irq.data < IRQ_ROUNDS && test_now_ms() < limit) {
+	while (irq.data < IRQ_ROUNDS && !test_race_is_over(irq.data, limit)) {
 		for (n = test_random(&seed) % 4; n; n--)
 			irq.data += channel_irq(&r->ch, &irq);
 		channel_irq_wake(&r->ch);

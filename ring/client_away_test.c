@@ -340,7 +340,7 @@ static void no_call_is_lost_at_the_edge_of_sleep(void **state)
 	finished = lost = false;
 	begin();
 	pthread_create(&thread, NULL, call_and_wait, NULL);
-	for (n = 0; n < rounds && test_now_ms() < limit && !lost; n++) {
+	for (n = 0; n < rounds && !test_race_is_over(n, limit) && !lost; n++) {
 		p->spin_ns = n % 2 ? 0 : 1000;
 		idle(test_random(&seed) % 4096);
 		if (collect() != -EINTR)
@@ -395,7 +395,7 @@ static void a_handler_may_call_at_any_instant(void **state)
 	signals = 0;
 	handle(on_calling, 0);
 	pthread_create(&thread, NULL, send_signals, &s);
-	for (n = 0; n < rounds && test_now_ms() < limit; n++) {
+	for (n = 0; n < rounds && !test_race_is_over(n, limit); n++) {
 		p->spin_ns = n % 2 ? 0 : 1000;
 		service.reg[1] = n;
 		err = pciring_access_begin(p, LANE, &a);

@@ -228,7 +228,7 @@ static void *asker(void *arg)
 		if (c.seq != seq || c.value != ~(uint64_t)seq)
 			atomic_fetch_add(&r->wrong, 1);
 		seq++;
-		if (r->rounds % 64 == 0 && test_now_ms() >= limit)
+		if (r->rounds % 64 == 0 && test_race_is_over(r->rounds, limit))
 			break;
 	}
 	atomic_store(&r->over, true);

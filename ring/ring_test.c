@@ -366,7 +366,7 @@ static unsigned int consume(struct stream *s)
 		got += n;
 		if (n)
 			continue;
-		if (test_now_ms() >= limit)
+		if (test_race_is_over(got, limit))
 			break;
 		sched_yield();
 	}

@@ -25,10 +25,11 @@
 /*
  * Two threads that wait for each other go at the scheduler's pace once others
  * want the cores: a thousand times slower.  What races runs for so many rounds,
- * or for so long; fewer rounds than these are no race but a standstill.
+ * or for so long and these; if they do not come in a minute it stands still.
  */
-#define TEST_RACE_MS	 5000
-#define TEST_RACE_ROUNDS 100
+#define TEST_RACE_MS	  5000
+#define TEST_RACE_ROUNDS  100
+#define TEST_STANDSTILL_S 60
 
 /* Open descriptors of this process. */
 static inline unsigned int test_count_fds(void)
@@ -49,6 +50,14 @@ static inline int64_t test_now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* @limit: test_now_ms() from when on it may end. */
+static inline bool test_race_is_over(unsigned int rounds, int64_t limit)
+{
+	if (rounds <= TEST_RACE_ROUNDS)
+		limit += TEST_STANDSTILL_S * 1000;
+	return test_now_ms() >= limit;
 }
 
 /* xorshift64: the same numbers in every run. */

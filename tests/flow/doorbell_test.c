@@ -268,7 +268,8 @@ static void no_kick_is_lost_beside_a_running_loop(void **state)
 	map(w, 1);
 	assert_int_equal(pthread_create(&thread, NULL, run, &loop), 0);
 	for (; n && round < RACE_ROUNDS; round++) {
-		if (round % 64 == 0 && test_now_ms() - begun > RACE_MS)
+		if (round % 64 == 0 &&
+		    test_race_is_over(round, begun + RACE_MS))
 			break;
 		n = ask_and_wait(&w->dev[round % 3 == 0], round);
 	}

@@ -288,7 +288,7 @@ static void d1_e1_what_was_written_before_a_kick_is_complete(void **state)
 
 	(void)state;
 	race_begin(&r, &thread);
-	while (n < RACE_ROUNDS && test_now_ms() - begun < RACE_MS) {
+	while (n < RACE_ROUNDS && !test_race_is_over(n, begun + RACE_MS)) {
 		r.plain = ++n;
 		ring_bell(0);
 		if (!wait_seen(&r.seen_plain, n))
@@ -312,7 +312,8 @@ static void d1_e1_no_kick_is_lost_however_the_two_fall(void **state)
 	(void)state;
 	race_begin(&r, &thread);
 	for (; seen && rounds < RACE_ROUNDS; rounds++) {
-		if (rounds % 64 == 0 && test_now_ms() - begun > RACE_MS)
+		if (rounds % 64 == 0 &&
+		    test_race_is_over(rounds, begun + RACE_MS))
 			break;
 		for (uint32_t i = 0; i <= rounds % 7; i++) {
 			atomic_store_explicit(&r.asked, ++n,
