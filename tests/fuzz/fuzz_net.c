@@ -67,6 +67,27 @@ static void cut(struct rte_mbuf *m, uint32_t caps)
 	}
 }
 
+/* A frame comes in; what was to be done about it may be. */
+static void come_in(struct rte_mbuf *m, uint32_t can, uint32_t caps)
+{
+	struct net_hdr h;
+
+	switch (net_offload_rx(m, can, &h)) {
+	case NET_RX_GIVE:
+		must(!(h.flags & NET_HDR_NEEDS_CSUM) ||
+		     h.csum_start + h.csum_offset + 2u <= m->pkt_len);
+		must(h.gso_type == NET_GSO_NONE || h.hdr_len <= m->data_len);
+		break;
+	case NET_RX_CUT:
+		cut(m, caps);
+		break;
+	case NET_RX_BAD:
+		break;
+	}
+}
+
+/* What the port does of it, a switch leaves to the neighbour, who agreed to
+ * something else with his driver. */
 static void transmit(const uint8_t *data, size_t size, uint32_t can,
 		     uint32_t caps)
 {
@@ -82,6 +103,7 @@ static void transmit(const uint8_t *data, size_t size, uint32_t can,
 	switch (net_offload_tx(m, &h, can, caps)) {
 	case NET_TX_SEND:
 		check_frame(m, m->pkt_len);
+		come_in(m, h.hdr_len & 15, NET_CAP_TX_MULTI);
 		break;
 	case NET_TX_CUT:
 		cut(m, caps);
@@ -96,7 +118,6 @@ static void receive(const uint8_t *data, size_t size, uint32_t can,
 		    uint32_t caps)
 {
 	struct rte_mbuf *m;
-	struct net_hdr h;
 
 	if (size < 3)
 		return;
@@ -111,17 +132,7 @@ static void receive(const uint8_t *data, size_t size, uint32_t can,
 	m->ol_flags |= data[2] & 4 ? RTE_MBUF_F_RX_L4_CKSUM_BAD : 0;
 	net_filter_wants(&copy, rte_pktmbuf_mtod(m, const uint8_t *),
 			 m->data_len);
-	switch (net_offload_rx(m, can, &h)) {
-	case NET_RX_GIVE:
-		must(!(h.flags & NET_HDR_NEEDS_CSUM) ||
-		     h.csum_start + h.csum_offset + 2u <= m->pkt_len);
-		break;
-	case NET_RX_CUT:
-		cut(m, caps);
-		break;
-	case NET_RX_BAD:
-		break;
-	}
+	come_in(m, can, caps);
 	rte_pktmbuf_free(m);
 }
 
