@@ -99,13 +99,15 @@ struct net {
 	struct net_pair *pair[NET_MAX_PAIRS]; /* owned: p.pairs of them */
 };
 
-/* Frames are mostly too short to be worth the call. */
+/* Without a call: frames are mostly short. */
 static inline void net_copy(void *to, const void *from, uint32_t len)
 {
 	uint8_t *t = to;
 	const uint8_t *f = from;
 
-	if (len > 128 || len < 16) {
+	if (len > 128) {
+		rte_memcpy(t, f, len);
+	} else if (len < 16) {
 		memcpy(t, f, len);
 	} else if (len > 64) {
 		rte_mov64(t, f);

@@ -85,23 +85,27 @@ static bool make_room(struct net *n, unsigned int i, unsigned int nr)
 
 /* ---- Mbufs ---------------------------------------------------------------- */
 
-/* One for each of @nr frames; the last freed come first, as they are near. */
-static void take_spare(struct net *n, struct net_tx_queue *t, unsigned int nr)
+/* As the pool has them, one for each of @nr frames; the last freed come first,
+ * as they are near.  False: not one more. */
+static bool take_spare(struct net *n, struct net_tx_queue *t, unsigned int nr)
 {
 	if (t->nr_spare < nr &&
-	    !rte_pktmbuf_alloc_bulk(n->port->pool, t->spare + t->nr_spare,
-				    nr - t->nr_spare))
+	    !rte_mempool_get_bulk(n->port->pool,
+				  (void **)(t->spare + t->nr_spare),
+				  nr - t->nr_spare))
 		t->nr_spare = nr;
+	return t->nr_spare > 0;
 }
 
 static struct rte_mbuf *take_mbuf(struct net *n, struct net_tx_queue *t)
 {
-	if (unlikely(!t->nr_spare)) {
-		if (rte_pktmbuf_alloc_bulk(n->port->pool, t->spare, NET_BURST))
-			return NULL;
-		t->nr_spare = NET_BURST;
-	}
-	return t->spare[--t->nr_spare];
+	struct rte_mbuf *m;
+
+	if (unlikely(!t->nr_spare) && !take_spare(n, t, NET_BURST))
+		return NULL;
+	m = t->spare[--t->nr_spare];
+	rte_pktmbuf_reset(m);
+	return m;
 }
 
 /* Lengths that drivers which sum piece by piece can do with: even. */
@@ -298,8 +302,10 @@ static inline bool serve_plain(struct net *n, struct net_tx_queue *t,
 	/* The driver may change it: what was looked at is what counts. */
 	__asm__ volatile("" ::: "memory");
 	m = t->spare[t->nr_spare - 1];
-	if (h.flags || h.gso_type != NET_GSO_NONE || len > room_in(m))
+	if (h.flags || h.gso_type != NET_GSO_NONE ||
+	    len + RTE_PKTMBUF_HEADROOM > m->buf_len)
 		return false;
+	rte_pktmbuf_reset(m);
 	net_copy(rte_pktmbuf_mtod(m, void *),
 		 (const uint8_t *)s->host + sizeof(h), len);
 	m->data_len = (uint16_t)len;
