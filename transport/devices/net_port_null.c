@@ -30,8 +30,11 @@ static struct null_port *to_null(struct net_port *p)
 static void make_frame(const struct null_port *n, struct rte_mbuf *m,
 		       uint64_t mac)
 {
-	struct rte_ether_hdr *h = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+	struct rte_ether_hdr *h;
 
+	/* One after the other, and not all of a burst before the first. */
+	rte_pktmbuf_reset(m);
+	h = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
 	memcpy(&h->dst_addr, &mac, sizeof(h->dst_addr));
 	memcpy(&h->src_addr, &mac, sizeof(h->src_addr));
 	h->src_addr.addr_bytes[5] ^= 1;
@@ -49,7 +52,7 @@ static uint16_t null_rx(struct net_port *p, unsigned int q, struct rte_mbuf **m,
 	/* Relaxed: neither orders anything else. */
 	if (!null->size ||
 	    q >= atomic_load_explicit(&null->pairs, memory_order_relaxed) ||
-	    rte_pktmbuf_alloc_bulk(p->pool, m, n))
+	    rte_mempool_get_bulk(p->pool, (void **)m, n))
 		return 0;
 	mac = atomic_load_explicit(&null->mac, memory_order_relaxed);
 	for (uint16_t i = 0; i < n; i++)
