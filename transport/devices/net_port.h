@@ -108,6 +108,22 @@ struct net_port_ops {
 	void (*close)(struct net_port *p);
 };
 
+/* As rte_pktmbuf_free_bulk(), short for what a burst mostly is: frames of one
+ * piece and one pool, which nobody else has. */
+static inline void net_frames_free(struct rte_mbuf **m, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (m[i]->pool != m[0]->pool || m[i]->nb_segs != 1 ||
+		    !RTE_MBUF_DIRECT(m[i]) || rte_mbuf_refcnt_read(m[i]) != 1)
+			break;
+	if (n && i == n)
+		rte_mempool_put_bulk(m[0]->pool, (void **)m, n);
+	else
+		rte_pktmbuf_free_bulk(m, n);
+}
+
 /*
  * Open the port that @spec names:
  *   null		   takes everything, gives nothing

@@ -65,7 +65,7 @@ static uint16_t null_tx(struct net_port *p, unsigned int q, struct rte_mbuf **m,
 {
 	(void)p;
 	(void)q;
-	rte_pktmbuf_free_bulk(m, n);
+	net_frames_free(m, n);
 	return n;
 }
 

@@ -295,7 +295,7 @@ static void fill_all(struct net_rx_queue *r, unsigned int nr)
 	}
 	count_add(&r->count.rx_frames, nr);
 	count_add(&r->count.rx_bytes, bytes);
-	rte_pktmbuf_free_bulk(m, nr);
+	net_frames_free(m, nr);
 	r->in.first += nr;
 }
 
