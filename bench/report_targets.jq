@@ -110,7 +110,8 @@ def scale_targets: of("scale") | [
 # Each figure carries its own limit, which depends on where the cores were.
 def nearness: if .placement == "apart" then "cores apart"
 	else "cores \(.placement)" end;
-def blk_name: "\(.backend), \(.ring) ring, 512 B, depth \(.depth), \(nearness)";
+def blk_name: "\(.backend)\(if .among | . == null or . == "disk" then "" else
+	", \(.among)" end), \(.ring) ring, 512 B, depth \(.depth), \(nearness)";
 def blk_targets: [of("blk")[] | select(.bound) | at_most("blk"; blk_name;
 		.bound; "ping-pongs of the same round"; .ratio)] +
 	[of("blk")[] | select(.least_iops) | at_least("blk"; blk_name;
