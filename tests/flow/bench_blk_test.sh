@@ -78,8 +78,10 @@ holds blk_tells_one_sector_and_huge_pages_from_any_of_the_disk \
 	'[.[].among] | unique == ["disk", "disk, huge pages", "one sector"]'
 holds blk_iops_are_what_ns_say \
 	'all(.ns > 0 and .iops > 0 and ((.iops * .ns / 1e9) - 1 | fabs) < 0.01)'
+# In one short block the host's clock of CPU time may not have ticked.
 holds blk_takes_cpu_time_and_a_ping_pong_of_the_same_round \
-	'all(.cpu_ns > 0 and .pingpong_ns > 0 and .ns_p99 >= .ns)'
+	'any(.cpu_ns > 0) and
+	 all(.cpu_ns >= 0 and .pingpong_ns > 0 and .ns_p99 >= .ns)'
 holds blk_tells_the_stages_of_one_request_at_depth_1_only \
 	'all((.depth == 1) == (([.write_ns, .show_ns, .wait_ns, .take_ns] |
 	  all(type == "number" and . > 0))))'
