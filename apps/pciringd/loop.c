@@ -260,6 +260,14 @@ static void idle(struct loop *loop, unsigned int turns, int64_t since)
 		rte_pause();
 }
 
+static bool has_active(const struct loop *loop)
+{
+	for (unsigned int i = 0; i < loop->nr_machines; i++)
+		if (loop->machine[i]->active_head)
+			return true;
+	return loop->worker.active != NULL;
+}
+
 int loop_run(void *arg)
 {
 	struct loop *loop = arg;
@@ -275,7 +283,9 @@ int loop_run(void *arg)
 		if (did) {
 			idle_turns = 0;
 		} else if (loop->idle_ns < 0) {
-			if (++idle_turns % TURNS_A_PAUSE == 0)
+			/* Whose queue is hot waits for us, and not long. */
+			if (++idle_turns % TURNS_A_PAUSE == 0 &&
+			    !has_active(loop))
 				rte_pause();
 		} else {
 			if (idle_turns++ == 0)

@@ -136,6 +136,7 @@ bool packed_pop(struct vq *vq, struct vq_chain *c)
 	vq->avail_seen =
 		(uint16_t)(vq->avail_seen > slots ? vq->avail_seen - slots : 0);
 	__builtin_prefetch(&ring[vq->s.last_avail & PLACE]);
+	prefetch_to_write(&ring[vq->s.used & PLACE]);
 	return true;
 }
 

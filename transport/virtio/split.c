@@ -101,6 +101,14 @@ static void prefetch_next(const struct vq *vq)
 		__builtin_prefetch(&table[head]);
 }
 
+/* Our own line by the time that the chain is used. */
+static void fetch_used(const struct vq *vq)
+{
+	struct used_ring *used = vq->device_host;
+
+	prefetch_to_write(&used->ring[vq->s.used & (vq->s.size - 1)]);
+}
+
 bool split_pop(struct vq *vq, struct vq_chain *c)
 {
 	uint16_t head;
@@ -116,6 +124,7 @@ bool split_pop(struct vq *vq, struct vq_chain *c)
 	}
 	vq->s.last_avail++;
 	prefetch_next(vq);
+	fetch_used(vq);
 	c->head = head;
 	c->id = head;
 	c->slots = 1;
