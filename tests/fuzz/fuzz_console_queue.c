@@ -31,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.option = option,
 		.nr_options = ARRAY_SIZE(option),
 		.turn = uring_turn,
+		.holds = true,
 	};
 
 	if (!size)

@@ -14,11 +14,17 @@ static struct net_ctrl ctrl;
 static struct net_filter_copy copy;
 static struct test_port *port;
 
+static void leave_nothing(void)
+{
+	nic_teardown(NULL);
+}
+
 static void set_up(void)
 {
 	const struct rte_ether_addr mac = { { 2, 0, 0, 0, 0, 1 } };
 
 	must(nic_setup(NULL) == 0);
+	must(atexit(leave_nothing) == 0);
 	port = test_port_new(0, 4);
 	ctrl.port = &port->port;
 	ctrl.max_pairs = 4;

@@ -125,6 +125,7 @@ static void start_queue(uint16_t size)
 	must(guest_queue_tell(&w.guest, w.q, 1) == 0);
 	guest_queue_enable(&w.guest, w.q);
 	used_begin(&w.used, w.used.in_order, w.used.any_order);
+	w.used.lost = w.device->only_writes;
 }
 
 /* Zeros written where there are zeros would not be seen; headers that are zero
@@ -321,12 +322,15 @@ static void run(void)
 	const uint16_t from = guest_used_idx(&w.guest, w.q);
 	const bool judge = note_descriptors();
 
+	if (w.device->holds && !q->packed &&
+	    (uint16_t)(q->avail[1] - from) > q->size)
+		w.used.lost = true;
 	memcpy(w.before, w.rig.mem, RIG_LENT);
 	must(come_to_rest());
 	check_messages(&w.rig, &w.seen);
 	if (!judge) {
 		/* What was used was skipped, too. */
-		w.used.lost = w.used.lost || q->packed;
+		w.used.lost = w.used.lost || q->packed || w.device->holds;
 		return;
 	}
 	used_check(&w.used, q,
@@ -352,8 +356,18 @@ static bool in_used_ring(uint64_t gpa)
 	return gpa >= q->used_gpa && gpa < used_end();
 }
 
+/* What a device holds was offered in words that the driver has overwritten. */
+static void forget(uint64_t gpa, size_t n)
+{
+	const struct range r = { gpa, gpa + n }, ring = rings();
+
+	if (w.device->holds && meets(&r, &ring))
+		w.used.lost = true;
+}
+
 static void scribble(uint64_t gpa, const uint8_t *p, size_t n)
 {
+	forget(gpa, n);
 	for (size_t i = 0; i < n; i++)
 		if (gpa + i - RIG_GPA < RIG_LENT && !in_used_ring(gpa + i))
 			w.rig.mem[gpa + i - RIG_GPA] = p[i];

@@ -251,6 +251,6 @@ void used_check(struct used_oracle *u, const struct guest_queue *q,
 {
 	if (q->packed)
 		check_packed(u, q, before);
-	else
+	else if (!u->lost)
 		check_split(u, q, from);
 }
