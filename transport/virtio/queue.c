@@ -216,32 +216,39 @@ bool vq_pop(struct vq *vq, struct vq_chain *c)
 
 /* ---- Used chains ---------------------------------------------------------- */
 
-static void put(struct vq *vq, uint16_t at, const struct vq_late *e)
+static inline void put(struct vq *vq, uint16_t at, uint16_t id, uint16_t slots,
+		       uint32_t len)
 {
 	if (vq->packed) {
-		packed_put(vq, at, e->id, e->len);
-		vq->s.used = packed_advance(vq, vq->s.used, e->slots);
+		packed_put(vq, at, id, len);
+		vq->s.used = packed_advance(vq, vq->s.used, slots);
 	} else {
-		split_put(vq, at, e->id, e->len);
+		split_put(vq, at, id, len);
 		vq->s.used++;
 	}
-	vq->pushed += e->slots;
+	vq->pushed += slots;
 }
 
 static void put_in_order(struct vq *vq, const struct vq_late *e)
 {
 	if (!vq->batch_open)
 		vq->batch = vq->s.used;
-	put(vq, vq->batch, e);
+	put(vq, vq->batch, e->id, e->slots, e->len);
 	vq->batch_open = e->plain;
 }
 
-static void push_late(struct vq *vq, const struct vq_late *e, uint16_t seq)
+static void push_late(struct vq *vq, const struct vq_chain *c, uint32_t written)
 {
 	const uint16_t mask = (uint16_t)(vq->max_late - 1);
 	struct vq_late *next;
 
-	vq->late[seq & mask] = *e;
+	vq->late[c->seq & mask] = (struct vq_late){
+		.len = written,
+		.id = c->id,
+		.slots = c->slots,
+		.pushed = true,
+		.plain = !c->more && !c->rest && !c->seen_write,
+	};
 	while ((next = &vq->late[vq->late_seq & mask])->pushed) {
 		next->pushed = false;
 		vq->late_seq++;
@@ -251,22 +258,14 @@ static void push_late(struct vq *vq, const struct vq_late *e, uint16_t seq)
 
 void vq_push(struct vq *vq, const struct vq_chain *c, uint32_t written)
 {
-	const struct vq_late e = {
-		.len = written,
-		.id = c->id,
-		.slots = c->slots,
-		.pushed = true,
-		.plain = !c->more && !c->rest && !c->seen_write,
-	};
-
 	assert(c->vq == vq && written <= c->writable);
 	if (!vq_live(vq))
 		return;
 	count_add(&vq->stats.bytes_written, written);
-	if (vq->in_order)
-		push_late(vq, &e, c->seq);
+	if (unlikely(vq->in_order))
+		push_late(vq, c, written);
 	else
-		put(vq, vq->s.used, &e);
+		put(vq, vq->s.used, c->id, c->slots, written);
 }
 
 bool vq_publish(struct vq *vq)

@@ -22,6 +22,9 @@
 #define AVAIL_NO_INTERRUPT 1u
 #define USED_NO_NOTIFY	   1u
 
+/* How many chains ahead descriptors are asked for. */
+#define AHEAD 8u
+
 static_assert(sizeof(struct split_desc) == 16, "is the table entry");
 
 struct used_elem {
@@ -78,27 +81,33 @@ static bool load_avail_idx(struct vq *vq)
 	return true;
 }
 
-/* Relaxed: Q1 came before. */
-static uint16_t load_entry(const struct vq *vq)
+/* Entry @n behind the next one.  Relaxed: Q1 came before. */
+static uint16_t load_entry(const struct vq *vq, unsigned int n)
 {
 	const struct avail_ring *avail = vq->driver_host;
 
 	return __atomic_load_n(
-		&avail->ring[vq->s.last_avail & (vq->s.size - 1)],
+		&avail->ring[(vq->s.last_avail + n) & (vq->s.size - 1)],
 		__ATOMIC_RELAXED);
 }
 
-/* The chain behind this one is on its way while this one is served. */
-static void prefetch_next(const struct vq *vq)
+/* A descriptor that the driver has just written is not here yet: ask for those
+ * of the chains behind this one while it is served. */
+static void prefetch_chain(const struct vq *vq, unsigned int n)
 {
 	const struct split_desc *table = vq->desc_host;
-	uint16_t head;
+	const uint16_t head = load_entry(vq, n);
 
-	if (vq->avail_seen == vq->s.last_avail)
-		return;
-	head = load_entry(vq);
 	if (head < vq->s.size)
 		__builtin_prefetch(&table[head]);
+}
+
+static void prefetch_first(const struct vq *vq)
+{
+	const uint16_t there = (uint16_t)(vq->avail_seen - vq->s.last_avail);
+
+	for (unsigned int n = 1; n < there && n < AHEAD; n++)
+		prefetch_chain(vq, n);
 }
 
 /* Our own line by the time that the chain is used. */
@@ -113,17 +122,19 @@ bool split_pop(struct vq *vq, struct vq_chain *c)
 {
 	uint16_t head;
 
-	if (vq->avail_seen == vq->s.last_avail && !load_avail_idx(vq))
-		return false;
-	if (vq->avail_seen == vq->s.last_avail)
-		return false;
-	head = load_entry(vq);
+	if (vq->avail_seen == vq->s.last_avail) {
+		if (!load_avail_idx(vq) || vq->avail_seen == vq->s.last_avail)
+			return false;
+		prefetch_first(vq);
+	}
+	head = load_entry(vq, 0);
 	if (head >= vq->s.size) {
 		vq_break(vq);
 		return false;
 	}
+	if ((uint16_t)(vq->avail_seen - vq->s.last_avail) > AHEAD)
+		prefetch_chain(vq, AHEAD);
 	vq->s.last_avail++;
-	prefetch_next(vq);
 	fetch_used(vq);
 	c->head = head;
 	c->id = head;
