@@ -213,6 +213,12 @@ static void write_function(json_t *list, const char *machine,
 		json_object_set_new(params, "options",
 				    service_function_options(f));
 	command(list, "function.create", params);
+	for (unsigned int i = 0; i < f->nr_places; i++)
+		command(list, "function.place",
+			json_pack("{ss ss sI sI}", "machine", machine,
+				  "address", address, "queue",
+				  f->places[i].queue, "loop",
+				  f->places[i].loop));
 	if (f->socket.declared)
 		command(list, "socket.create",
 			json_pack("{ss ss ss}", "machine", machine, "address",

@@ -19,6 +19,9 @@
 #define BUS(number, parent, device)                                            \
 	"{\"method\":\"bus.create\",\"params\":{\"machine\":\"m\","            \
 	"\"bus\":" number ",\"parent\":" parent ",\"device\":" device "}}"
+#define PLACE(queue, loop)                                                     \
+	"{\"method\":\"function.place\",\"params\":{\"machine\":\"m\","        \
+	"\"address\":\"00:01.0\",\"queue\":" queue ",\"loop\":" loop "}}"
 #define SOCKET(path)                                                           \
 	"{\"method\":\"socket.create\",\"params\":{\"machine\":\"m\","         \
 	"\"address\":\"00:01.0\",\"path\":\"" path "\"}}"
@@ -64,7 +67,11 @@ static void content_error_names_the_place_and_what_would_be_right(void **state)
 		{ "[{\"method\":\"machine.destroy\"}]",
 		  "f: [0].method: no creating method \"machine.destroy\"; "
 		  "there are: machine.create bus.create function.create "
-		  "socket.create" },
+		  "function.place socket.create" },
+		{ "[" MACHINE "," FUNCTION("rng") "," PLACE("0", "7") "]",
+		  "f: [2].params.loop: no such loop; there are 0 to" },
+		{ "[" MACHINE "," FUNCTION("rng") "," PLACE("-2", "0") "]",
+		  "f: [2].params.queue: function 00:01.0 has" },
 		{ "[{\"method\":\"machine.create\"}]",
 		  "f: [0].params.name: missing" },
 		{ "[{\"method\":\"machine.create\",\"params\":[]}]",
@@ -193,16 +200,15 @@ static void what_was_written_back_makes_the_same_again(void **state)
 {
 	static const char text[] =
 		"[{\"method\":\"machine.create\",\"params\":{\"name\":\"m\","
-		"\"loop\":1}}," BUS("5", "0", "31") "," BUS("1", "5", "0") "," FUNCTION("rng") "," SOCKET(
-			"/tmp/s") "," FUNCTION_AT("01:1f.7") "," FUNCTION_AT("0"
-									     "5"
-									     ":"
-									     "0"
-									     "3"
-									     "."
-									     "1") ","
-										  "{\"method\":\"machine.create\",\"params\":{"
-										  "\"name\":\"n\"}}]";
+		"\"loop\":1}}"
+		"," BUS("5", "0", "31") "," BUS("1", "5", "0") "," FUNCTION(
+			"rn"
+			"g") "," PLACE("-1",
+				       "1") "," PLACE("0",
+						      "0") "," SOCKET("/tmp/s") "," FUNCTION_AT("01:1f."
+												"7") "," FUNCTION_AT("05:03.1") ","
+																"{\"method\":\"machine.create\",\"params\":{"
+																"\"name\":\"n\"}}]";
 	json_t *list, *first, *second;
 	struct service a, b;
 	char error[CONFIG_ERROR];

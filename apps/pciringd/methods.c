@@ -369,7 +369,7 @@ const struct rpc_method service_methods[] = {
 	  function_create_params, function_create },
 	{ "function.destroy", "unplug and remove a function", false,
 	  function_params, function_destroy },
-	{ "function.place", "have a queue run by another poll loop", false,
+	{ "function.place", "have a queue run by another poll loop", true,
 	  function_place_params, function_place_method },
 	{ "function.resize", "have a disk be of another size", false,
 	  function_resize_params, function_resize_method },

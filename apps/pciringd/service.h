@@ -38,11 +38,19 @@ struct service_socket {
 	int32_t error;		 /* negative errno */
 };
 
+/* Where the operator wants a queue to be run. */
+struct service_place {
+	json_int_t queue; /* -1: all */
+	json_int_t loop;
+};
+
 struct service_function {
 	uint16_t bdf;
 	struct function *function; /* borrowed: the machine's */
 	char *options; /* owned: JSON object of strings; NULL: none */
 	struct service_socket socket;
+	struct service_place *places; /* owned: as they were said */
+	unsigned int nr_places;
 	struct service_function *next, **from; /* by address */
 };
 

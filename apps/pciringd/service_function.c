@@ -68,6 +68,7 @@ static int find_function(struct service *s, const char *machine,
 static void free_function(struct service_function *f)
 {
 	free(f->options);
+	free(f->places);
 	free(f);
 }
 
@@ -353,31 +354,64 @@ static void place(void *arg)
 	p->err = function_place(p->function, &p->fresh, p->queue, p->at);
 }
 
-int service_function_place(struct service *s, const char *machine,
-			   const char *address, json_int_t queue,
-			   json_int_t loop, struct service_error *e)
+/* Remember it for the configuration: what is said of all queues is instead of
+ * what was said before.  Room for one more is there. */
+static void note_place(struct service_function *f, json_int_t queue,
+		       json_int_t loop)
 {
-	struct place p = { .queue = SEAT_ALL_QUEUES };
-	struct service_function *f;
-	struct service_machine *m;
-	int err = find_function(s, machine, address, &m, &f, e);
+	unsigned int i = 0;
 
-	if (err)
-		return err;
-	p.function = f->function;
-	if (!m->loop || loop < 0 || loop >= (json_int_t)s->nr_loops)
+	if (queue < 0)
+		f->nr_places = 0;
+	while (i < f->nr_places && f->places[i].queue != queue)
+		i++;
+	f->places[i] = (struct service_place){ .queue = queue, .loop = loop };
+	if (i == f->nr_places)
+		f->nr_places++;
+}
+
+static int make_place(struct service_function *f)
+{
+	struct service_place *more =
+		realloc(f->places, (f->nr_places + 1u) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	f->places = more;
+	return 0;
+}
+
+/* A trial knows neither loops that run nor how many queues there are. */
+static int check_place(const struct service *s, const struct service_machine *m,
+		       const struct service_function *f, const char *address,
+		       const struct service_place *p, struct service_error *e)
+{
+	const unsigned int n = f->function->vp.virtio.nr_queues;
+
+	if (p->loop < 0 || p->loop >= (json_int_t)s->nr_loops)
 		return service_fail(e, -EINVAL, "loop",
 				    "no such loop; there are 0 to %u",
 				    s->nr_loops - 1);
-	if (queue < -1 || queue >= p.function->vp.virtio.nr_queues)
+	if (p->queue < -1 ||
+	    p->queue >= (m->machine->trial ? VIRTIO_MAX_QUEUES : n))
 		return service_fail(e, -EINVAL, "queue",
 				    "function %s has %u queues, from 0; -1 is "
 				    "all",
-				    address, p.function->vp.virtio.nr_queues);
-	if (queue >= 0)
-		p.queue = (uint32_t)queue;
-	if (s->loop[loop] != m->loop)
-		p.at = loop_worker(s->loop[loop]);
+				    address, n);
+	return 0;
+}
+
+static int place_queues(struct service *s, struct service_machine *m,
+			struct service_function *f, const char *address,
+			const struct service_place *where,
+			struct service_error *e)
+{
+	struct place p = { .function = f->function, .queue = SEAT_ALL_QUEUES };
+
+	if (where->queue >= 0)
+		p.queue = (uint32_t)where->queue;
+	if (s->loop[where->loop] != m->loop)
+		p.at = loop_worker(s->loop[where->loop]);
 	p.fresh = seats_create(p.function);
 	if (!p.fresh)
 		return service_fail(e, -ENOMEM, NULL, "out of memory");
@@ -390,6 +424,28 @@ int service_function_place(struct service *s, const char *machine,
 				    "machine's own loop",
 				    p.queue, address);
 	return p.err;
+}
+
+int service_function_place(struct service *s, const char *machine,
+			   const char *address, json_int_t queue,
+			   json_int_t loop, struct service_error *e)
+{
+	const struct service_place where = { .queue = queue, .loop = loop };
+	struct service_function *f;
+	struct service_machine *m;
+	int err = find_function(s, machine, address, &m, &f, e);
+
+	if (!err)
+		err = check_place(s, m, f, address, &where, e);
+	if (err)
+		return err;
+	if (make_place(f))
+		return service_fail(e, -ENOMEM, NULL, "out of memory");
+	if (m->loop)
+		err = place_queues(s, m, f, address, &where, e);
+	if (!err)
+		note_place(f, queue, loop);
+	return err;
 }
 
 /* ---- Disks --------------------------------------------------------------- */
