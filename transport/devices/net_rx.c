@@ -16,6 +16,7 @@ enum reserved {
 	LATER, /* the lists are full: fill those reserved first */
 	STARVED,
 	TOO_LARGE,
+	REFUSED, /* the last buffer is none */
 	BROKE
 };
 
@@ -120,15 +121,6 @@ static unsigned int take_burst(struct net *n, unsigned int i)
 
 /* ---- Buffers -------------------------------------------------------------- */
 
-/* Its length is no buffer's, or the device may not write it: used, empty. */
-static void refuse_buffer(struct net *n, struct net_rx_queue *r, struct vq *vq,
-			  unsigned int q)
-{
-	virtio_bad_request(n->device.virtio, q);
-	r->nr_buffers--;
-	vq_push(vq, &r->buffer[r->nr_buffers].chain, 0);
-}
-
 /* More spans of @b until it has @need bytes or has no more.  False: the list
  * is full, or @b broke the queue, or it is no buffer at all. */
 static bool walk(struct net_rx_queue *r, struct net_buffer *b, uint32_t need,
@@ -196,10 +188,8 @@ static enum reserved reserve(struct net *n, unsigned int i, uint32_t need,
 				return BROKE;
 			if (!bad)
 				return first_span ? LATER : TOO_LARGE;
-			/* Just taken; or changed since, and then those
-			 * behind it go first. */
-			refuse_buffer(n, r, vq, 2 * i);
-			continue;
+			f->buffers = b + 1 - r->assigned;
+			return REFUSED;
 		}
 		room += r->buffer[b++].room;
 	}
@@ -207,6 +197,20 @@ static enum reserved reserve(struct net *n, unsigned int i, uint32_t need,
 	f->spans = r->nr_spans - first_span;
 	r->assigned = b;
 	return RESERVED;
+}
+
+/* The last of @nr has no buffer's length, or the device may not write it: used,
+ * empty, and so are those before it.  One that overtook them would be told of
+ * where they lie in a packed ring, and they are yet to be walked anew. */
+static void refuse_buffers(struct net *n, unsigned int i, unsigned int nr)
+{
+	struct net_rx_queue *r = &n->pair[i]->rx;
+	const unsigned int end = r->assigned + nr;
+
+	virtio_bad_request(n->device.virtio, 2 * i);
+	for (; r->assigned < end; r->assigned++)
+		vq_push(r->buffer[r->assigned].chain.vq,
+			&r->buffer[r->assigned].chain, 0);
 }
 
 /* Chains of no frame yet: to the front, to be walked anew. */
@@ -319,8 +323,10 @@ static bool serve_round(struct net *n, unsigned int i, unsigned int *used)
 	}
 	if (unlikely(what == BROKE))
 		return false;
-	*used = r->assigned;
 	fill_all(r, nr);
+	if (unlikely(what == REFUSED))
+		refuse_buffers(n, i, r->fill[nr].buffers);
+	*used = r->assigned;
 	keep_buffers(r);
 	if (unlikely(what == TOO_LARGE)) {
 		drop(r->in.m[r->in.first], &r->count.rx_too_large);
