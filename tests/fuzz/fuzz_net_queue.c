@@ -68,8 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		net.features |= BIT_ULL(NET_F_MRG_RXBUF);
 		break;
 	}
-	/* It holds buffers over many runs, of whose offers nothing is left. */
-	net.only_writes = net.queue == RX;
+	/* Frames for which no buffer is large enough are dropped for ever. */
+	net.endless = net.queue == RX;
 	hostile_story(&net, data + 1, size - 1);
 	return 0;
 }

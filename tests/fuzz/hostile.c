@@ -125,7 +125,6 @@ static void start_queue(uint16_t size)
 	must(guest_queue_tell(&w.guest, w.q, 1) == 0);
 	guest_queue_enable(&w.guest, w.q);
 	used_begin(&w.used, w.used.in_order, w.used.any_order);
-	w.used.lost = w.device->only_writes;
 }
 
 /* Zeros written where there are zeros would not be seen; headers that are zero
@@ -307,13 +306,23 @@ static void check_writes(void)
 /* What has to do with files goes on in the kernel meanwhile. */
 static bool come_to_rest(void)
 {
-	for (unsigned int i = 0; i < 4096; i++) {
+	const unsigned int most = w.device->endless ? 64 : 4096;
+
+	for (unsigned int i = 0; i < most; i++) {
 		if (machine_turn(w.rig.machine))
 			continue;
 		if (!w.device->turn || !w.device->turn())
 			return true;
 	}
-	return false;
+	return w.device->endless;
+}
+
+/* Of the inside only this is looked at: how far the device has come. */
+static void note_taken(const struct guest_desc *desc)
+{
+	struct virtio *v = &w.rig.function->vp.virtio;
+
+	used_taken(&w.used, queue(), desc, virtio_queue(v, w.q)->s.last_avail);
 }
 
 static void run(void)
@@ -321,20 +330,21 @@ static void run(void)
 	const struct guest_queue *q = queue();
 	const uint16_t from = guest_used_idx(&w.guest, w.q);
 	const bool judge = note_descriptors();
+	const struct guest_desc *before =
+		(struct guest_desc *)&w.before[q->desc_gpa - RIG_GPA];
 
-	if (w.device->holds && !q->packed &&
-	    (uint16_t)(q->avail[1] - from) > q->size)
-		w.used.lost = true;
+	note_taken(q->desc);
 	memcpy(w.before, w.rig.mem, RIG_LENT);
 	must(come_to_rest());
 	check_messages(&w.rig, &w.seen);
+	note_taken(before);
 	if (!judge) {
-		/* What was used was skipped, too. */
+		/* What was used was skipped, too, and what was taken may have
+		 * been written over. */
 		w.used.lost = w.used.lost || q->packed || w.device->holds;
 		return;
 	}
-	used_check(&w.used, q,
-		   (struct guest_desc *)&w.before[q->desc_gpa - RIG_GPA], from);
+	used_check(&w.used, q, before, from);
 	check_writes();
 }
 
@@ -356,18 +366,8 @@ static bool in_used_ring(uint64_t gpa)
 	return gpa >= q->used_gpa && gpa < used_end();
 }
 
-/* What a device holds was offered in words that the driver has overwritten. */
-static void forget(uint64_t gpa, size_t n)
-{
-	const struct range r = { gpa, gpa + n }, ring = rings();
-
-	if (w.device->holds && meets(&r, &ring))
-		w.used.lost = true;
-}
-
 static void scribble(uint64_t gpa, const uint8_t *p, size_t n)
 {
-	forget(gpa, n);
 	for (size_t i = 0; i < n; i++)
 		if (gpa + i - RIG_GPA < RIG_LENT && !in_used_ring(gpa + i))
 			w.rig.mem[gpa + i - RIG_GPA] = p[i];
@@ -491,6 +491,8 @@ static void step(const uint8_t p[8])
 {
 	const struct guest_queue *q = queue();
 
+	/* Before anything is written over. */
+	note_taken(q->desc);
 	switch (p[0] & 15) {
 	case 0:
 		scribble(q->avail_gpa + (p[1] & 63), p + 2, 2);

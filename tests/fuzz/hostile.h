@@ -32,9 +32,9 @@ struct hostile_device {
 	unsigned int nr_options;
 	uint64_t features; /* of its own, as far as they are offered */
 	unsigned int queue;
-	bool any_order;	  /* it has several requests under way */
-	bool only_writes; /* are judged, not what is used */
-	bool holds;	  /* chains that it took, until later runs */
+	bool any_order; /* it has several requests under way */
+	bool holds;	/* chains that it took, until later runs */
+	bool endless;	/* what comes in: it may never rest */
 	/* Of what is no queue's work; true if something was done.  May be
 	 * NULL. */
 	bool (*turn)(void);
