@@ -50,7 +50,8 @@ traces()
 {
 	find /dev/shm /dev/hugepages /run/dpdk /tmp/dpdk \
 		"${XDG_RUNTIME_DIR:-/run}/dpdk" -maxdepth 1 \
-		-name '*pciring*' 2>/dev/null | sort -u || true
+		-name '*pciring*' ! -name 'pciring-test-*' 2>/dev/null |
+		sort -u || true
 }
 
 # Another service on this host comes and goes as it likes, traces and all.

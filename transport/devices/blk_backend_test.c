@@ -314,7 +314,7 @@ static void move_behind(struct disk *t, uint64_t gpa, uint8_t *host)
 static void overtaken_request_goes_on_in_other_memory(void **state)
 {
 	const unsigned int first = 3, second = 5;
-	struct rig_answer a;
+	struct rig_answer a = { .id = 0 };
 	struct later l;
 	struct disk t;
 

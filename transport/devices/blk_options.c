@@ -142,8 +142,7 @@ static const char *const blk_options[] = {
 	"size: bytes, or with K, M, G, T; a multiple of 512 [the file's]",
 	"create: true or false: make the file, or make it longer [false]",
 	"direct: auto, on or off: past the host's page cache [auto]",
-	"hugepages: true or false: fewer, larger pages of memory "
-	"(backend=ram) [false]",
+	"hugepages: true or false: larger pages, for backend=ram [false]",
 	"queues: 1 to 64 [1]",
 	"serial: at most 20 characters [none]",
 	"readonly: true or false [false]",

@@ -16,8 +16,7 @@
 #define MOST_CHAINS VQ_MAX_SIZE
 
 const char *const function_options[] = {
-	"poll: adaptive (look at a queue while it is busy) or always (for "
-	"drivers that never kick)",
+	"poll: adaptive, or always, for drivers that never kick",
 	"hot_us: how long a queue is looked at after it had work, 0 to 100000",
 	"coalesce_us: how long an interrupt may wait for more, 0 to 100000",
 	"coalesce_chains: that many are told of at once, 0 to 32768",

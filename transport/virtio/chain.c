@@ -180,7 +180,7 @@ static inline bool load_direct(const struct vq_chain *c, struct element *e)
 static bool enter_indirect(struct vq_chain *c, const struct element *e)
 {
 	struct vq *vq = c->vq;
-	void *host;
+	void *host = NULL;
 
 	if (!vq->indirect || c->indirect || (e->flags & DESC_NEXT))
 		return false;

@@ -71,7 +71,7 @@ static void fill_and_empty(struct test *t)
 	}
 	assert_false(serve(t, 0));
 	for (unsigned int i = 0; i < ring->size; i++) {
-		struct rig_answer a;
+		struct rig_answer a = { .id = 0 };
 
 		assert_true(rig_take(ring, 1, &a));
 		assert_int_equal(a.id, i);
@@ -84,7 +84,7 @@ static void fill_and_empty(struct test *t)
 static void one_long_chain(struct test *t)
 {
 	struct rig_ring *ring = &t->ring;
-	struct rig_answer a;
+	struct rig_answer a = { .id = 0 };
 	struct vq_chain c;
 	struct vq_span s;
 
