@@ -42,7 +42,7 @@ static void assert_whole(struct nic *t, unsigned int i)
 
 static void one_after_the_other(bool packed)
 {
-	struct rig_answer a;
+	struct rig_answer a = { 0, 0 };
 	struct nic t;
 
 	wait_for_buffers(&t, packed);
