@@ -5,7 +5,7 @@
 #
 #   SAN=address,undefined | SAN=thread   build and test with sanitizers, beside
 #                                        the ordinary build
-#   SECONDS=30   how long each fuzzer runs
+#   SECONDS=30   how long each fuzzer runs     SEED=N   and where it begins
 #   FULL=1       bench: every size, more rounds
 #   YES=1        deps: do not ask       V=1   show the commands
 
@@ -171,7 +171,7 @@ test: ## everything: check, sanitizers, lint, fuzzers, guests in QEMU
 		'tests/setup/hugepages 32 make check' \
 		'tests/setup/hugepages 32 make check SAN=address,undefined' \
 		'tests/setup/hugepages 32 make check SAN=thread' \
-		'make lint' 'make fuzz SECONDS=10' tests/model/run \
+		'make lint' 'make fuzz SECONDS=10 SEED=1' tests/model/run \
 		$(addprefix tests/guest/,demo intx blk devices silent \
 		hugepages kill-vmm cloud-hypervisor)
 
@@ -183,7 +183,7 @@ lint: ## format, layers, headers, clang-tidy ... [CHECKS='format tidy']
 fuzz: ## run each fuzzer for a while [SECONDS=30]
 	@+$(MAKE) fuzzers B=build/fuzz CC=clang SANITIZE='$(\
 		)-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
-	@tests/fuzz/run $(SECONDS) $(FUZZERS:$B/%=build/fuzz/%)
+	@SEED=$(SEED) tests/fuzz/run $(SECONDS) $(FUZZERS:$B/%=build/fuzz/%)
 
 FUZZERS := $(patsubst tests/fuzz/%.c,$B/bin/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(eval $(call archive,fuzz,tests/fuzz))

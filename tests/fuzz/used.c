@@ -133,7 +133,11 @@ static void take_packed(struct used_oracle *u, const struct guest_queue *q,
 	const struct used_place to = { last_avail & 0x7fff, last_avail >> 15 };
 
 	for (unsigned int n = 0; differ(&u->taken_to, &to); n++) {
-		must(n < q->size);
+		/* A run may use some and then take their slots again, of a
+		 * chain that goes on into them: then it cannot be told what
+		 * there was. */
+		must(n < 2u * q->size);
+		u->lost = u->lost || n >= q->size;
 		u->taken_desc[u->taken_to.slot] = desc[u->taken_to.slot];
 		skip(&u->taken_to, q);
 	}

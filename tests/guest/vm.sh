@@ -78,6 +78,9 @@ start()
 	local name=$1
 	shift
 
+	# Before the program is there: what the last one of that name said is not
+	# to be taken for what this one says.
+	: >"$work/$name.log"
 	"$@" >"$work/$name.log" 2>&1 9>&- &
 	started=$!
 	vm_pids+=("$started")
