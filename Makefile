@@ -160,7 +160,7 @@ check: export PCIRING_BUILD = $(CURDIR)/$B
 check: export PCIRING_BIN = $(CURDIR)/$B/bin
 check: export UBSAN_OPTIONS = print_stacktrace=1
 check: all tests $(EXAMPLES) ## unit and flow tests [SAN=address,undefined|thread]
-	@$(calm) tests/run -j 2 -t $(if $(SAN),240,120) \
+	@$(calm) tests/run -j 2 -t $(if $(SAN),240,300) \
 		$(if $(SAN),,$(wildcard tests/*/*_test.sh)) $(TESTS)
 
 # For what is no child of this make: a jobserver of its own, no folder names.
