@@ -326,10 +326,16 @@ static unsigned int gather(struct blk_queue *q, unsigned int most,
 			break;
 		}
 		if (!vq_pop(vq, &r->chain)) {
-			release(q, r);
+			/* Thousands of disks that were never asked for
+			 * anything keep nothing for the next time. */
+			if (likely(q->warm))
+				release(q, r);
+			else
+				blk_request_free(r);
 			*look = LOOK_EMPTY;
 			break;
 		}
+		q->warm = true;
 		r->io.queue = q->index;
 		r->io.done = transfer_done;
 		if (!walk(r, left))
@@ -439,4 +445,5 @@ void blk_queue_stop(struct virtio_device *d, unsigned int i)
 		blk_request_free(r);
 	}
 	q->nr_spare = 0;
+	q->warm = false;
 }

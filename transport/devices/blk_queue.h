@@ -19,6 +19,7 @@ struct blk_queue {
 	alignas(64) struct blk *blk;
 	struct blk_request *spare; /* owned: for the next chains */
 	unsigned int nr_spare;
+	bool warm; /* it had a chain since the last reset */
 	uint16_t index;
 	struct blk_request *waiting; /* owned: taken, and more to do */
 	struct blk_request **tail;
